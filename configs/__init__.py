@@ -1,0 +1,1 @@
+"""One file per run; each gives a ConfigDict from get_config()."""

@@ -1,0 +1,134 @@
+"""Every setting there is, with the paper's values where it gives them; other configs change a few.
+
+The paper's size: width 1, K = 32, 17 joints, windows of 64 frames. What a machine without an
+accelerator can train in minutes is in the other files of this folder.
+"""
+
+import ml_collections
+
+
+def optimizer(steps: int, learning_rate: float) -> ml_collections.ConfigDict:
+    """An AdamW schedule; the fields are the arguments of via_jax.optimizers.optimizer_of."""
+    return ml_collections.ConfigDict(
+        {
+            "name": "adamw",  # or "sgd", with Nesterov momentum 0.9
+            "steps": steps,
+            "learning_rate": learning_rate,
+            "schedule": "cosine",  # or "drops", "constant"
+            "warmup": min(100, steps // 10),  # steps
+            "drops": (0.7, 0.85),  # shares of the run after which the rate falls to a tenth
+            "weight_decay": 1e-2,
+            "clip_norm": 1.0,  # 0: gradients are not clipped
+        }
+    )
+
+
+def cameras(yaw: tuple[float, float], elevation: tuple[float, float]) -> ml_collections.ConfigDict:
+    """Random cameras around 3D bodies; the arguments of via_jax.data.cameras.random_cameras."""
+    return ml_collections.ConfigDict(
+        {
+            "yaw": yaw,  # degrees, 0 faces a body that looks along +z
+            "elevation": elevation,  # degrees above the horizon
+            "distance": (3.0, 8.0),  # metres
+            "orthographic": 0.5,  # share of cameras without perspective, in [0, 1]
+            "mirror_yaw": False,  # also the same range on the other side
+        }
+    )
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The paper's self-supervised pre-training and both evaluations."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+
+    config.data = ml_collections.ConfigDict(
+        {
+            "folder": "",  # a prepared data set, see experiments.prepare
+            "protocol": "official",  # which of its splits
+            "placement": "device",  # or "host" for data that do not fit
+            "held_out": 0.15,  # share of the training clips that choices are made on, in [0, 1)
+            "persons": 1,  # persons of a clip that classification sees
+            "published_persons": False,  # average absent persons too, as the published code does
+            "window": {
+                "frames": 64,
+                "sampling": "crop",  # or "resample": the whole sequence brought to `frames`
+                "shortest_share": 1.0,  # of a sequence, in training, for "resample"; in (0, 1]
+                "speed": (1.0, 1.0),  # frames a step, in training, for "crop"
+            },
+            "views": {
+                "camera": None,  # cameras(...) for 3D recordings, see above
+                "test_camera": None,
+                "bone_spread": 0.0,  # of random bodies, standard deviation of log length
+                "move": {
+                    "rotation": 10.0,  # degrees, to both sides
+                    "scale": 0.1,  # relative, in [0, 1)
+                    "squeeze": 0.0,  # largest loss of width, in [0, 1)
+                    "shift": 0.0,  # in units of the scaled poses
+                    "moving": False,  # drift over the window, as the published classifiers do
+                },
+                "mirror": 0.0,  # probability
+                "noise": 0.0,  # standard deviation, in units of the scaled poses
+                "lost_joints": 0.0,  # probability for each joint
+            },
+        }
+    )
+    config.model = ml_collections.ConfigDict(
+        {
+            "coords": 2,  # 2 or 3
+            "width": 1.0,  # multiplies all channels
+            "num_heads": 3,
+            "num_directions": 32,  # K
+            "learned_directions": True,  # False: the paper's row "without D_c"
+            "dropout": 0.2,  # in the decoder
+            "dtype": "float32",  # compute type, or "bfloat16"
+        }
+    )
+    config.pretrain = ml_collections.ConfigDict(
+        {
+            "start_from": "",  # work directory of an earlier stage
+            "paired": False,  # True: learn from the true retargeted sequence (3D recordings)
+            "pairs": 64,  # in a batch
+            "weights": {
+                "cross": 1.0,  # only where paired
+                "self": 1.0,
+                "cycle": 1.0,  # only where not paired
+                "triplet_motion": 1.0,
+                "triplet_character": 1.0,
+                "velocity": 1.0,  # lambda
+            },
+            "margin": 1.0,  # alpha of the triplets
+            "statistics_from_generated": False,
+            "clusters": {"count": 20, "frames": 16, "seed": 0},  # count 0 pairs at random
+            "optimizer": optimizer(steps=20_000, learning_rate=1e-3),
+            "log_every": 50,  # steps
+            "eval_every": 1000,
+            "save_every": 1000,
+            "steps_per_dispatch": 0,  # 0: 1 on CPU, 8 elsewhere
+        }
+    )
+    config.linear_probe = ml_collections.ConfigDict(
+        {
+            "checkpoint": "",  # work directory of a pre-training; empty: random weights
+            "which": "best",  # or "latest"
+            "feature": "motion",  # or "code"
+            "statistics": "frozen",  # or "adapted": batch statistics re-estimated on this data
+            "penalties": (0.01, 0.1, 1.0, 10.0),  # of sklearn's C, chosen on the held-out part
+            "batch": 64,
+        }
+    )
+    config.fine_tune = ml_collections.ConfigDict(
+        {
+            "checkpoint": "",  # work directory of a pre-training; empty: from scratch
+            "which": "best",
+            "feature": "code",  # or "motion"
+            "label_fraction": 1.0,  # of the training labels, a seeded draw
+            "batch": 64,
+            "label_smoothing": 0.0,
+            "optimizer": optimizer(steps=3000, learning_rate=1e-3),
+            "log_every": 50,
+            "eval_every": 250,
+            "save_every": 250,
+            "steps_per_dispatch": 0,
+        }
+    )
+    return config

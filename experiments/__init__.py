@@ -1,0 +1,1 @@
+"""Scripts: flags in, one library call out."""

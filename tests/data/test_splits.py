@@ -1,0 +1,109 @@
+import collections
+
+import numpy as np
+import pytest
+
+from via_jax.data import splits
+from via_jax.data.clip import Clip
+from via_jax.data.readers import nw_ucla, penn_action, sbu
+
+
+def clip_with(**facts):
+    poses, valid = np.ones((1, 2, 13, 2), np.float32), np.ones((1, 2, 13), bool)
+    return Clip(poses=poses, valid=valid, layout="penn13", name="c", **facts)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "facts", "roles"),
+    [
+        ("penn_action", {"split": "train"}, {"official": "train"}),
+        ("penn_action", {"split": "test"}, {"official": "test"}),
+        ("nw_ucla", {"camera": "v01"}, {"cross_view": "train"}),
+        ("nw_ucla", {"camera": "v02"}, {"cross_view": "train"}),
+        ("nw_ucla", {"camera": "v03"}, {"cross_view": "test"}),
+        ("hdm05", {"subject": "dg"}, {"cross_subject": "train"}),
+        ("hdm05", {"subject": "mm"}, {"cross_subject": "test"}),
+        ("berkeley_mhad", {"subject": "7"}, {"cross_subject": "train"}),
+        ("berkeley_mhad", {"subject": "8"}, {"cross_subject": "test"}),
+        ("berkeley_mhad", {"subject": "12"}, {"cross_subject": "test"}),
+        ("folder", {}, {}),
+        ("folder", {"split": "validation"}, {"given": "validation"}),
+        ("openpose", {}, {}),
+        ("kinetics", {}, {}),
+        ("bandai_namco", {}, {}),
+    ],
+)
+def test_roles(dataset, facts, roles):
+    assert splits.split_of(dataset, clip_with(**facts)) == roles
+
+
+def test_a_pair_of_sbu_is_tested_in_one_fold():
+    roles = splits.split_of("sbu", clip_with(subject="s03s05"))
+    assert roles == {
+        "fold1": "train",
+        "fold2": "test",
+        "fold3": "train",
+        "fold4": "train",
+        "fold5": "train",
+    }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "facts", "message"),
+    [
+        ("penn", {}, "data set 'penn'; expected one of penn_action, nw_ucla"),
+        ("penn_action", {}, r"clip 'c': split None; expected train \(train\) or test \(test\)"),
+        ("nw_ucla", {"camera": "v04"}, r"camera 'v04'; expected v01, v02 \(train\) or v03"),
+        ("hdm05", {"subject": "xx"}, "subject 'xx'; expected bd, bk, dg"),
+        ("berkeley_mhad", {"subject": "13"}, "subject '13'; expected 1, 2"),
+        ("sbu", {"subject": "s01s01"}, "subject 's01s01'; expected s02s03"),
+    ],
+)
+def test_clips_in_no_table_are_named(dataset, facts, message):
+    with pytest.raises(ValueError, match=message):
+        splits.split_of(dataset, clip_with(**facts))
+
+
+def counts(dataset, clips):
+    found: collections.Counter[tuple[str, str]] = collections.Counter()
+    for clip in clips:
+        found.update(splits.split_of(dataset, clip).items())
+    return found
+
+
+def test_penn_action_counts(shared_data):
+    clips = map(penn_action.read, penn_action.find(shared_data / "penn_action"))
+    found = counts("penn_action", clips)
+    assert found == {("official", "train"): 1258, ("official", "test"): 1068}
+
+
+def test_nw_ucla_counts(shared_data):
+    names = [path.stem for path in nw_ucla.find(shared_data / "nw_ucla")]
+    found = counts("nw_ucla", [clip_with(camera=name[-3:]) for name in names])
+    assert found == {("cross_view", "train"): 1020, ("cross_view", "test"): 464}
+
+
+def test_hdm05_tables_agree_with_the_folders(shared_data):
+    paths = list((shared_data / "hdm05").glob("*/*/HDM_*.amc"))
+    assert len(paths) == 287
+    for path in paths:
+        roles = splits.split_of("hdm05", clip_with(subject=path.name.split("_")[1]))
+        assert roles == {"cross_subject": path.parts[-3]}
+
+
+def test_berkeley_mhad_counts(shared_data):
+    with np.load(shared_data / "berkeley_mhad" / "mhad_mocap.npz", allow_pickle=False) as archive:
+        subjects = archive["subject"]
+    found = counts("berkeley_mhad", [clip_with(subject=str(subject)) for subject in subjects])
+    assert found == {("cross_subject", "train"): 384, ("cross_subject", "test"): 275}
+
+
+def test_sbu_tests_each_pair_in_exactly_one_fold(shared_data):
+    clips = [sbu.read(path) for path in sbu.find(shared_data / "sbu")]
+    pairs = {clip.subject or "" for clip in clips}
+    tables = [pair for fold in splits.SBU_FOLDS for pair in fold]
+    assert sorted(tables) == sorted(pairs) and len(pairs) == 21
+    found = counts("sbu", clips)
+    tested = [found[f"fold{number}", "test"] for number in range(1, 6)]
+    assert tested == [55, 52, 56, 54, 65] and sum(tested) == 282
+    assert all(found[f"fold{n}", "train"] == 282 - tested[n - 1] for n in range(1, 6))

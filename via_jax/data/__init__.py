@@ -1,0 +1,1 @@
+"""From raw skeleton files to batches: readers, splits, the prepared store, the sampler."""

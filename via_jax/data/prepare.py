@@ -1,0 +1,134 @@
+"""Reads a data set from its original files and writes it as one prepared data set."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from via_jax import skeletons
+from via_jax.data import splits, store, writer
+from via_jax.data.clip import Clip
+from via_jax.data.readers import (
+    asf_amc,
+    berkeley_mhad,
+    bvh,
+    folder,
+    kinetics,
+    nw_ucla,
+    openpose,
+    penn_action,
+    sbu,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """How one data set is read.
+
+    Attributes:
+      find: folder -> items, one a clip.
+      read: item -> clip.
+      min_frames: shorter clips are refused; 1 where the official counts contain single frames.
+    """
+
+    find: Callable[[Path], list[Any]]
+    read: Callable[[Any], Clip]
+    min_frames: int = 2
+
+
+SOURCES = {
+    "penn_action": Source(penn_action.find, penn_action.read),
+    "nw_ucla": Source(nw_ucla.find, nw_ucla.read, min_frames=1),
+    "hdm05": Source(asf_amc.find, asf_amc.read),
+    "berkeley_mhad": Source(berkeley_mhad.find, berkeley_mhad.read),
+    "bvh": Source(bvh.find, bvh.read),
+    "sbu": Source(sbu.find, sbu.read),
+    "openpose": Source(openpose.find, openpose.read),
+    "kinetics": Source(kinetics.find, kinetics.read),
+    "folder": Source(folder.find, folder.read),
+}
+
+
+def to_layout(clip: Clip, layout: str) -> Clip:
+    """The clip in another joint layout, converted by the meaning of the joints."""
+    if clip.layout == layout:
+        return clip
+    poses, valid = skeletons.convert(
+        clip.poses,
+        clip.valid,
+        skeletons.get_layout(clip.layout),
+        skeletons.get_layout(layout),
+    )
+    return dataclasses.replace(clip, poses=poses, valid=valid, layout=layout)
+
+
+def prepare(
+    dataset: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    layout: str | None = None,
+    max_persons: int = 2,
+    skip_bad: bool = False,
+    overwrite: bool = False,
+) -> store.Prepared:
+    """Prepares a data set; the same files give the same bytes.
+
+    Args:
+      dataset: one of SOURCES.
+      source: folder with the original files.
+      out: folder to write.
+      layout: joint layout to convert to; None keeps the recording's own.
+      max_persons: persons kept of a clip, the most moving ones.
+      skip_bad: leave bad files out instead of failing; they are listed in the manifest either way.
+      overwrite: replace an existing folder.
+
+    Raises:
+      ValueError: unknown data set or layout, no files, an existing folder, or bad files, each with
+        its path and the reason.
+    """
+    if dataset not in SOURCES:
+        raise ValueError(f"unknown data set {dataset!r}; expected one of {sorted(SOURCES)}")
+    if layout is not None:
+        skeletons.get_layout(layout)
+    reader = SOURCES[dataset]
+    items = reader.find(Path(source))
+    bad: list[dict[str, str]] = []
+
+    def clips() -> Iterator[Clip]:
+        shown = tqdm(items, desc=f"prepare {dataset}", unit="clip", disable=None)
+        for item in shown:
+            try:
+                clip = reader.read(item)
+                clip = clip if layout is None else to_layout(clip, layout)
+                if clip.num_frames < reader.min_frames or not clip.valid.any():
+                    raise ValueError(
+                        f"{clip.name}: {clip.num_frames} frame(s), {int(clip.valid.sum())} valid"
+                        f" joints; expected at least {reader.min_frames} frame(s) and one joint"
+                    )
+            except ValueError as error:
+                where = item[0] if isinstance(item, tuple) else item
+                bad.append({"path": Path(where).name, "reason": str(error)})
+                shown.write(f"bad: {error}", file=sys.stderr)
+                shown.set_postfix(bad=len(bad))
+                continue
+            yield clip
+        if bad and not skip_bad:
+            raise ValueError(
+                f"{len(bad)} of {len(items)} files are bad, nothing was written; the first:"
+                f" {bad[0]['reason']} (skip_bad leaves them out)"
+            )
+
+    return writer.write(
+        Path(out),
+        clips(),
+        dataset=dataset,
+        splits=lambda clip: splits.split_of(dataset, clip),
+        max_persons=max_persons,
+        min_frames=reader.min_frames,
+        skipped=lambda: bad,
+        overwrite=overwrite,
+    )

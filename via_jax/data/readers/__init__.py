@@ -1,0 +1,1 @@
+"""One module per file format; each has find(source) and read(item)."""

@@ -1,0 +1,185 @@
+"""A prepared data set, opened: all clips in one memory-mapped array, with their facts.
+
+A folder holds
+  frames.bin     int16 [rows, joints, coords]: fixed point, `origin + scale x value` of its sequence
+  valid.bin      bool [rows, joints]: observed joints; the others were bridged in time
+  clips.npz      one row per sequence or clip, see `Prepared`
+  manifest.json  layout, units, classes, counts, splits, largest rounding error, SHA-256 of files
+
+A *sequence* is one person of a clip; its rows are contiguous, persons of a clip follow each other.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from via_jax import skeletons
+from via_jax.data.clip import Clip
+
+FORMAT = 1
+ROLES = ("", "train", "test", "validation")  # codes of the split columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A prepared data set, memory-mapped.
+
+    Attributes:
+      folder: where it lies.
+      manifest: contents of manifest.json.
+      frames: int16 [rows, joints, coords].
+      valid: bool [rows, joints].
+      row, length, clip: int [sequences], first row, frames and clip of each sequence.
+      scale: float32 [sequences]. origin: float32 [sequences, coords].
+      known: bool [sequences, joints], joints seen at least once.
+      first_sequence, persons, label: int [clips]; label is -1 where unknown.
+      names, subjects, cameras: str [clips].
+      splits: protocol -> str [clips], "train", "test", "validation" or "".
+    """
+
+    folder: Path
+    manifest: dict
+    frames: np.ndarray
+    valid: np.ndarray
+    row: np.ndarray
+    length: np.ndarray
+    clip: np.ndarray
+    scale: np.ndarray
+    origin: np.ndarray
+    known: np.ndarray
+    first_sequence: np.ndarray
+    persons: np.ndarray
+    label: np.ndarray
+    names: np.ndarray
+    subjects: np.ndarray
+    cameras: np.ndarray
+    splits: dict[str, np.ndarray]
+
+    @property
+    def layout(self) -> skeletons.Layout:
+        """Joint layout of the poses."""
+        return skeletons.get_layout(self.manifest["layout"])
+
+    @property
+    def coords(self) -> int:
+        """2 or 3."""
+        return self.frames.shape[2]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the action classes; a label is an index into it."""
+        return self.manifest["classes"]
+
+    def clips_of(self, protocol: str, role: str) -> np.ndarray:
+        """Indices of the clips that a protocol puts into "train", "test" or "validation".
+
+        Raises:
+          ValueError: unknown protocol, or no clip in that role.
+        """
+        if protocol not in self.splits:
+            raise ValueError(
+                f"{self.folder}: no protocol {protocol!r}; this data set has {sorted(self.splits)}"
+            )
+        found = np.flatnonzero(self.splits[protocol] == role)
+        if not len(found):
+            raise ValueError(f"{self.folder}: protocol {protocol!r} has no clip for {role!r}")
+        return found
+
+    def sequences_of(self, clips: np.ndarray) -> np.ndarray:
+        """Indices of all sequences of the given clips, in their order."""
+        parts = [
+            np.arange(self.first_sequence[c], self.first_sequence[c] + self.persons[c])
+            for c in clips
+        ]
+        return np.concatenate(parts)
+
+    def read(self, clip: int) -> Clip:
+        """One clip as it was prepared: bridged coordinates in input units, valid as observed."""
+        sequences = self.sequences_of(np.array([clip]))
+        poses, valid = [], []
+        for s in sequences:
+            rows = slice(self.row[s], self.row[s] + self.length[s])
+            poses.append(self.frames[rows] * self.scale[s] + self.origin[s])
+            valid.append(self.valid[rows])
+        label = int(self.label[clip])
+        return Clip(
+            poses=np.stack(poses).astype(np.float32),
+            valid=np.stack(valid),
+            layout=self.manifest["layout"],
+            name=str(self.names[clip]),
+            label=self.classes[label] if label >= 0 else None,
+            subject=str(self.subjects[clip]) or None,
+            camera=str(self.cameras[clip]) or None,
+            units=self.manifest["units"],
+            y_up=self.manifest["y_up"],
+            frame_rate=self.manifest["frame_rate"],
+        )
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def load(folder: Path, verify: bool = False) -> Prepared:
+    """Opens a prepared data set.
+
+    Args:
+      folder: as written by `writer.write`.
+      verify: compare the checksums of all files first.
+
+    Raises:
+      ValueError: no prepared data there, another format, or a file that is damaged.
+    """
+    folder = Path(folder)
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise ValueError(
+            f"{folder} holds no prepared data (no manifest.json); make it with"
+            " python -m experiments.prepare"
+        )
+    manifest = json.loads(path.read_text())
+    if manifest.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: format {manifest.get('format')!r}; this version reads {FORMAT}: prepare the"
+            " data again"
+        )
+    if verify:
+        for name, expected in manifest["sha256"].items():
+            if sha256(folder / name) != expected:
+                raise ValueError(
+                    f"{folder / name} is damaged: its SHA-256 differs from manifest.json"
+                )
+    joints = skeletons.get_layout(manifest["layout"]).num_joints
+    shape = (manifest["rows"], joints, manifest["coords"])
+    for name, expected_size in (
+        ("frames.bin", 2 * int(np.prod(shape))),
+        ("valid.bin", int(np.prod(shape[:2]))),
+    ):
+        size = (folder / name).stat().st_size
+        if size != expected_size:
+            raise ValueError(
+                f"{folder / name} has {size} bytes; manifest.json says {expected_size}"
+            )
+    with np.load(folder / "clips.npz", allow_pickle=False) as columns:
+        table = {key: columns[key] for key in columns.files}
+    splits = {
+        key.removeprefix("split_"): np.asarray(ROLES)[table.pop(key)]
+        for key in list(table)
+        if key.startswith("split_")
+    }
+    return Prepared(
+        folder=folder,
+        manifest=manifest,
+        frames=np.memmap(folder / "frames.bin", np.int16, "r", shape=shape),
+        valid=np.memmap(folder / "valid.bin", np.bool_, "r", shape=shape[:2]),
+        splits=splits,
+        **table,
+    )

@@ -1,0 +1,138 @@
+"""Pure functions on skeleton sequences: bridging gaps, windows, centring, other bodies."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from via_jax.skeletons import Layout
+from via_jax.typing import Array
+
+
+def bridge(poses: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fills missing joints in time where the joint was seen in the clip.
+
+    Gaps are bridged linearly; before the first and after the last sighting the joint stays where
+    it was seen. A joint never seen stays 0 and is not known.
+
+    Args:
+      poses: [persons, time, joints, coords].
+      valid: [persons, time, joints].
+
+    Returns:
+      (poses, known), known [persons, joints] is True for joints seen at least once.
+    """
+    filled = np.where(valid[..., None], poses, 0).astype(np.float32)
+    known = np.asarray(valid.any(axis=1))
+    frames = np.arange(poses.shape[1])
+    for person, joint in np.argwhere(known & ~valid.all(axis=1)):
+        seen = frames[valid[person, :, joint]]
+        for coord in range(poses.shape[-1]):
+            track = filled[person, :, joint, coord]
+            filled[person, :, joint, coord] = np.interp(frames, seen, track[seen])
+    return filled, known
+
+
+def pad_window(x: Array, multiple: int, axis: int) -> Array:
+    """Repeats a window from its start until its length divides by `multiple`."""
+    length = x.shape[axis]
+    wanted = -(-length // multiple) * multiple
+    return x.take(np.arange(wanted) % length, axis=axis)
+
+
+class Frame(NamedTuple):
+    """Where a window stood before it was centred and scaled.
+
+    Attributes:
+      centre: [..., coords], mean position of the hips over the window, in input units.
+      scale: [...], root mean square distance of the joints from the hips, in input units.
+    """
+
+    centre: Array
+    scale: Array
+
+
+def hips_of(poses: Array, known: Array, hips: tuple[int, int]) -> Array:
+    """Middle of the known hips in each frame, [..., time, coords]; without hips, of all joints.
+
+    poses: [..., time, joints, coords]. known: [..., joints].
+    """
+    is_hip = np.isin(np.arange(poses.shape[-2]), hips)
+    weight = known & is_hip
+    weight = jnp.where(weight.any(axis=-1, keepdims=True), weight, known).astype(poses.dtype)
+    total = jnp.maximum(weight.sum(axis=-1), 1.0)
+    return jnp.einsum("...tvc,...v->...tc", poses, weight) / total[..., None, None]
+
+
+def measure(poses: Array, known: Array, hips: tuple[int, int]) -> Frame:
+    """Centre and scale of a window; the scale of a window without extent is 1.
+
+    poses: [..., time, joints, coords]. known: [..., joints], joints to measure by.
+    """
+    root = hips_of(poses, known, hips)
+    weight = jnp.broadcast_to(known[..., None, :], poses.shape[:-1]).astype(poses.dtype)
+    squared = jnp.square(poses - root[..., None, :]).sum(axis=-1)
+    mean = (squared * weight).sum(axis=(-2, -1)) / jnp.maximum(weight.sum(axis=(-2, -1)), 1.0)
+    return Frame(root.mean(axis=-2), jnp.where(mean > 1e-12, jnp.sqrt(mean), 1.0))
+
+
+def to_frame(poses: Array, known: Array, frame: Frame) -> Array:
+    """Centres and scales a window: (poses - centre) / scale; joints that are not known become 0."""
+    centred = (poses - frame.centre[..., None, None, :]) / frame.scale[..., None, None, None]
+    return jnp.where(known[..., None, :, None], centred, 0.0)
+
+
+def from_frame(poses: Array, frame: Frame) -> Array:
+    """Undoes `to_frame`: poses x scale + centre, in input units."""
+    return poses * frame.scale[..., None, None, None] + frame.centre[..., None, None, :]
+
+
+def ancestors(layout: Layout) -> np.ndarray:
+    """[joints, joints]: entry (i, j) is 1 where j lies on the way from the root to i, or is i."""
+    parents = layout.parents
+    matrix = np.eye(layout.num_joints, dtype=np.float32)
+    for joint in range(layout.num_joints):
+        parent = parents[joint]
+        while parent >= 0:
+            matrix[joint, parent] = 1.0
+            parent = parents[parent]
+    return matrix
+
+
+def repose(poses: Array, bone_scale: Array, layout: Layout) -> Array:
+    """The same motion on another body: every bone keeps its direction and changes its length.
+
+    The hips' path is scaled by the ratio of the leg lengths, so that feet on the floor (y = 0) stay
+    about there. Where there are true joint rotations this equals forward kinematics.
+
+    Args:
+      poses: [..., time, joints, 3], y up, floor at 0, all joints known.
+      bone_scale: [..., joints], factor on the bone that ends in each joint; the root's is ignored.
+      layout: a layout whose bones form a tree.
+    """
+    parents = np.asarray(layout.parents)
+    root = int(np.flatnonzero(parents < 0)[0])
+    has_parent = (parents >= 0).astype(np.float32)
+    path = ancestors(layout)
+    bones = poses - jnp.einsum("...jc,j->...jc", poses[..., parents, :], has_parent)
+    bones = jnp.einsum("...jc,j->...jc", bones, has_parent)
+    lengths = jnp.sqrt(jnp.square(bones).sum(axis=-1)).mean(axis=-2)  # [..., joints]
+    leg = path[layout.index("left_ankle")] + path[layout.index("right_ankle")]
+    scaled_leg = jnp.einsum("...j,...j,j->...", lengths, bone_scale, leg)
+    ratio = scaled_leg / jnp.maximum(jnp.einsum("...j,j->...", lengths, leg), 1e-6)
+    moved = jnp.einsum("ij,...tjc,...j->...tic", path, bones, bone_scale)
+    return moved + poses[..., root : root + 1, :] * ratio[..., None, None, None]
+
+
+def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` persons of largest motion energy, the most moving first.
+
+    The energy is the variance of the valid joints over time, summed over joints and coords.
+    poses: [persons, time, joints, coords]. valid: [persons, time, joints].
+    """
+    weight = valid[..., None].astype(np.float64)
+    seen = np.maximum(weight.sum(axis=1), 1.0)
+    mean = (poses * weight).sum(axis=1) / seen
+    variance = (np.square(poses - mean[:, None]) * weight).sum(axis=1) / seen
+    energy = variance.sum(axis=(1, 2))
+    return np.argsort(-energy, kind="stable")[:count]

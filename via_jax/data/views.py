@@ -1,0 +1,122 @@
+"""From windows to model input: through a camera, on another body, augmented, centred and scaled."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from via_jax.data import augment
+from via_jax.data.batches import Windows
+from via_jax.data.cameras import project, random_cameras, view
+from via_jax.data.sampling import partner
+from via_jax.data.transforms import Frame, measure, repose, to_frame
+from via_jax.skeletons import Layout
+from via_jax.typing import Array, Batch
+
+
+class Views(NamedTuple):
+    """How the model looks at 3D recordings, and how training windows are changed.
+
+    Attributes:
+      layout: of the poses.
+      coords: what the model reads, 2 or 3; 3D recordings are projected for 2D models.
+      y_up: True where the recordings' y grows upwards.
+      camera: ranges of `random_cameras` for training; None: the recordings' own view (2D, or the
+        camera's axes of a 3D recording).
+      test_camera: the same for evaluation, where each sequence keeps one camera.
+      bone_spread: of random bodies in training, see `augment.random_bone_scales`; 3D only.
+      move: arguments of `augment.random_move` in training.
+      mirror: probability of a mirror image in training.
+      noise: standard deviation of joint noise in training, in units of the scaled poses.
+      lost_joints: probability that a joint is taken away in training.
+    """
+
+    layout: Layout
+    coords: int
+    y_up: bool
+    camera: dict | None
+    test_camera: dict | None
+    bone_spread: float
+    move: dict
+    mirror: float
+    noise: float
+    lost_joints: float
+
+
+def _see(poses: Array, known: Array, camera, views: Views) -> Array:
+    """Poses in the model's coords: projected, turned, or as they are; images have y down."""
+    if poses.shape[-1] == 2:
+        if views.coords == 3:
+            raise ValueError("2D recordings cannot feed a 3D model; set model.coords = 2")
+        return poses
+    if camera is None:
+        up = poses if views.y_up else poses * jnp.array([1.0, -1.0, 1.0])[None, None, None, :]
+        return up if views.coords == 3 else up[..., :2] * jnp.array([1.0, -1.0])[None, None, None]
+    middle = measure(poses, known, views.layout.hips).centre
+    if views.coords == 2:
+        return project(poses, camera, middle)
+    return view(poses - middle[:, None, None, :], camera)
+
+
+def evaluation_batch(windows: Windows, sequence: Array, key: jax.Array, views: Views) -> Batch:
+    """Model input without any augmentation; the camera of a sequence depends on key alone."""
+    camera = None
+    ranges = views.test_camera
+    if windows.poses.shape[-1] == 3 and ranges is not None:
+        keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(sequence)
+        camera = jax.vmap(lambda k: random_cameras(k, (), **ranges))(keys)
+    seen = _see(windows.poses, windows.known, camera, views)
+    frame = measure(seen, windows.known, views.layout.hips)
+    return {"poses": to_frame(seen, windows.known, frame), "valid": windows.valid}
+
+
+def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool) -> Batch:
+    """Model input for training: random bodies and cameras, augmented, centred and scaled.
+
+    Args:
+      windows: drivers, then their sources, when paired.
+      key: random key of this step.
+      views: what is drawn.
+      paired: also return "target": each window's motion on the body and in the camera of its
+        partner (the other half of the batch), the true retargeted sequence.
+
+    Raises:
+      ValueError: paired from 2D recordings, whose true retargeting is not known.
+    """
+    keys = jax.random.split(key, 6)
+    # Mirrored before everything else, so that a motion and its target stay of one hand.
+    windows = Windows(*augment.random_mirror(keys[0], *windows, views.layout, views.mirror))
+    batch, in_3d = windows.poses.shape[0], windows.poses.shape[-1] == 3
+    if paired and not (in_3d and views.bone_spread > 0):
+        raise ValueError(
+            "the true retargeted sequence is known only for 3D recordings on random bodies; set"
+            " paired = False, or bone_spread above 0 with 3D recordings"
+        )
+    camera, poses = None, windows.poses
+    if in_3d and views.camera is not None:
+        camera = random_cameras(keys[1], (batch,), **views.camera)
+    if in_3d and views.bone_spread > 0:
+        bones = augment.random_bone_scales(keys[2], batch, views.layout, views.bone_spread)
+        poses = repose(windows.poses, bones, views.layout)
+    seen = _see(poses, windows.known, camera, views)
+    frame = measure(seen, windows.known, views.layout.hips)
+    result = {"poses": _place(seen, windows.known, frame, keys[3], views), "valid": windows.valid}
+    if paired:
+        # Ordered by character: row i shows the partner's motion on the body and camera of row i.
+        other = repose(partner(windows.poses), bones, views.layout)
+        known = partner(windows.known)
+        seen = _see(other, known, camera, views)
+        centre = measure(seen, known, views.layout.hips).centre
+        target = _place(seen, known, frame._replace(centre=centre), keys[3], views)
+        result |= {"target": partner(target), "target_valid": windows.valid}
+    result["poses"] = augment.random_noise(keys[4], result["poses"], views.noise)
+    result["poses"], result["valid"] = augment.random_loss_of_joints(
+        keys[5], result["poses"], result["valid"], views.lost_joints
+    )
+    return result
+
+
+def _place(seen: Array, known: Array, frame: Frame, key: jax.Array, views: Views) -> Array:
+    """Centres and scales, then moves; one key moves a window and its target alike."""
+    moved = augment.random_move(key, to_frame(seen, known, frame), **views.move)
+    return jnp.where(known[:, None, :, None], moved, 0.0)

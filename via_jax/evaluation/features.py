@@ -1,0 +1,156 @@
+"""Features of clips from a frozen encoder: the temporal mean of the motion code, or of the code."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from via_jax.data.sampling import Window
+from via_jax.data.store import Prepared
+from via_jax.data.views import Views
+from via_jax.evaluation.clips import over_clips
+from via_jax.models.classifier import mean_over_time
+from via_jax.models.dictionary import DirectionDictionary
+from via_jax.models.encoder import Encoder, mean_over_persons
+from via_jax.typing import Array, Batch, Tree
+
+
+def encoder_parts(model: dict) -> tuple[Encoder, DirectionDictionary]:
+    """The encoder and the dictionary of a model section, see configs/base.py."""
+    return (
+        Encoder(model["width"], model["num_heads"], jnp.dtype(model["dtype"])),
+        DirectionDictionary(model["num_directions"], model["learned_directions"]),
+    )
+
+
+def features_of(
+    variables: Tree, batch: Batch, *, model: dict, feature: str, published_persons: bool
+) -> Array:
+    """Features [batch, channels] of model input; evaluation mode, running statistics.
+
+    Args:
+      variables: {"params", "batch_stats"} of an autoencoder.
+      batch: see `over_clips`.
+      model: its settings.
+      feature: "motion", the temporal mean of r_m, or "code", that of r.
+      published_persons: average absent persons too, as the published code does.
+
+    Raises:
+      ValueError: another feature.
+    """
+    if feature not in ("motion", "code"):
+        raise ValueError(f'feature={feature!r}; expected "motion" or "code"')
+    encoder, dictionary = encoder_parts(model)
+    code: Any = encoder.apply(
+        {
+            "params": variables["params"]["encoder"],
+            "batch_stats": variables["batch_stats"]["encoder"],
+        },
+        batch["poses"],
+        False,
+    )
+    code = mean_over_persons(code, None if published_persons else batch["present"])
+    weight = batch.get("weight")
+    if feature == "motion":
+        params = {"params": variables["params"]["dictionary"]}
+        split: Any = dictionary.apply(params, code, weight)
+        code = split.motion
+    return mean_over_time(code, weight)
+
+
+def extract(
+    variables: Tree,
+    data: Prepared,
+    clips: np.ndarray,
+    *,
+    model: dict,
+    feature: str,
+    published_persons: bool,
+    window: Window,
+    views: Views,
+    persons: int,
+    batch: int,
+    seed: int,
+) -> np.ndarray:
+    """Features of clips, [clips, channels] float32; see `features_of` and `over_clips`."""
+
+    def function(variables: Any, inputs: Batch) -> Array:
+        return features_of(
+            variables, inputs, model=model, feature=feature, published_persons=published_persons
+        )
+
+    return over_clips(
+        function,
+        variables,
+        data,
+        clips,
+        window=window,
+        views=views,
+        persons=persons,
+        batch=batch,
+        seed=seed,
+    )
+
+
+def adapt(
+    variables: Tree,
+    data: Prepared,
+    clips: np.ndarray,
+    *,
+    model: dict,
+    feature: str,
+    published_persons: bool,
+    **how: Any,
+) -> Tree:
+    """The variables with batch statistics re-estimated on other clips; parameters stay.
+
+    The published "linear evaluation" lets the statistics of the frozen backbone follow the new
+    data. Here that is done once, before features are taken, and only where it is asked for: each
+    batch norm gets the mean over batches of its batch statistics. Arguments as in `extract`.
+    """
+    del feature, published_persons
+    encoder, _ = encoder_parts(model)
+    before = variables["batch_stats"]["encoder"]
+
+    def function(variables: Any, inputs: Batch) -> Array:
+        params = variables["params"]["encoder"]
+        _, changed = encoder.apply(
+            {"params": params, "batch_stats": variables["batch_stats"]["encoder"]},
+            inputs["poses"],
+            True,
+            mutable=["batch_stats"],
+        )
+        flat = jnp.concatenate([x.reshape(-1) for x in jax.tree.leaves(changed["batch_stats"])])
+        return jnp.broadcast_to(flat[None], (inputs["poses"].shape[0], len(flat)))
+
+    updated = over_clips(function, variables, data, clips, **how).mean(axis=0)
+    leaves, structure = jax.tree.flatten(before)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    stats = []
+    for leaf, piece in zip(leaves, np.split(updated, ends[:-1])):
+        old = np.asarray(leaf)
+        # One update is 0.9 old + 0.1 batch.
+        stats.append(((piece.reshape(old.shape) - 0.9 * old) / 0.1).astype(np.float32))
+    encoder_stats = jax.tree.unflatten(structure, stats)
+    return {
+        **variables,
+        "batch_stats": {**variables["batch_stats"], "encoder": encoder_stats},
+    }
+
+
+def repeat_persons(variables: Tree, persons: int) -> Tree:
+    """Gives a one-person encoder the input batch norm of several: its entries, once per person."""
+
+    def repeat(norm: dict) -> dict:
+        return {name: np.tile(np.asarray(value), persons) for name, value in norm.items()}
+
+    def widen(tree: Tree) -> Tree:
+        encoder = {**tree["encoder"], "input_norm": repeat(tree["encoder"]["input_norm"])}
+        return {**tree, "encoder": encoder}
+
+    return {
+        **variables,
+        "params": widen(variables["params"]),
+        "batch_stats": widen(variables["batch_stats"]),
+    }

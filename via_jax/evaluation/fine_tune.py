@@ -1,0 +1,273 @@
+"""Fine-tuning: the whole encoder and a linear layer, trained with labels (paper, "fine-tuning")."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from via_jax import loop, metrics, parallel
+from via_jax.checkpoints import Checkpoints
+from via_jax.data import batches
+from via_jax.data.sampling import Draw, Window, epoch_items, real_steps, training_windows
+from via_jax.data.store import Prepared
+from via_jax.data.views import Views, training_batch
+from via_jax.evaluation.clips import over_clips
+from via_jax.evaluation.features import repeat_persons
+from via_jax.models.classifier import Classifier
+from via_jax.optimizers import optimizer_of
+from via_jax.runs import Run
+from via_jax.training import LossFn, TrainState, create_state, train_step
+from via_jax.typing import Batch, Tree
+
+
+def classification_loss(model: Classifier, label_smoothing: float) -> LossFn:
+    """Cross-entropy of a batch with "poses", "present", "label" and perhaps "weight"."""
+
+    def loss_fn(params, batch_stats, batch, rng):
+        del rng
+        logits, updated = model.apply(
+            {"params": params, "batch_stats": batch_stats},
+            batch["poses"],
+            True,
+            batch["present"],
+            batch.get("weight"),
+            mutable=["batch_stats"],
+        )
+        targets = optax.smooth_labels(
+            jax.nn.one_hot(batch["label"], model.num_classes), label_smoothing
+        )
+        loss = optax.softmax_cross_entropy(logits, targets).mean()
+        hits = (logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
+        scalars = {"loss": loss, "train_top1": 100.0 * hits.mean()}
+        return loss, (updated["batch_stats"], scalars)
+
+    return loss_fn
+
+
+def clip_feed(
+    data: Prepared,
+    clips: np.ndarray,
+    *,
+    window: Window,
+    views: Views,
+    persons: int,
+    published_persons: bool,
+    batch: int,
+    seed: int,
+) -> loop.Feed:
+    """Batches of labelled clips; every epoch is a permutation of them."""
+    order_key, key = jax.random.split(jax.random.key(seed))
+    first, count, label = (jnp.asarray(x) for x in (data.first_sequence, data.persons, data.label))
+    members = jnp.asarray(clips)
+    weight = real_steps(window)
+
+    def chosen_clips(step):
+        return members[epoch_items(order_key, step, batch, len(members))]
+
+    def draw(step, facts):
+        people = batches.persons_of(first, count, chosen_clips(step), persons)
+        window_key = jax.random.fold_in(jax.random.fold_in(key, step), 0)
+        # One window for all persons of a clip: they belong to the same moment.
+        lengths = facts.length[people.sequence[:, 0]]
+        one = training_windows(window_key, people.sequence[:, 0], lengths, window)
+        several = [jnp.repeat(x, persons, axis=0) for x in one]
+        return Draw(*several)._replace(sequence=people.sequence.reshape(-1))
+
+    def finish(low, high, draw: Draw, facts, step) -> Batch:
+        windows = batches.blend(low, high, draw, facts)
+        view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
+        poses = training_batch(windows, view_key, views, False)["poses"]
+        now = chosen_clips(step)
+        present = batches.persons_of(first, count, now, persons).present
+        result = {
+            "poses": poses.reshape(batch, persons, *poses.shape[1:]),
+            "present": jnp.ones_like(present) if published_persons else present,
+            "label": label[now],
+        }
+        if weight is not None:
+            result["weight"] = jnp.broadcast_to(weight[None], (batch, len(weight)))
+        return result
+
+    return loop.Feed(draw, finish, clips=batch)
+
+
+def evaluate(
+    model: Classifier,
+    variables: Tree,
+    data: Prepared,
+    clips: np.ndarray,
+    *,
+    window: Window,
+    views: Views,
+    persons: int,
+    published_persons: bool,
+    batch: int,
+    seed: int,
+) -> dict:
+    """Accuracy of a classifier on clips, see `metrics.accuracy`."""
+
+    def logits(variables: Any, inputs: Batch) -> Any:
+        present = None if published_persons else inputs["present"]
+        return model.apply(variables, inputs["poses"], False, present, inputs.get("weight"))
+
+    scores = over_clips(
+        logits,
+        variables,
+        data,
+        clips,
+        window=window,
+        views=views,
+        persons=persons,
+        batch=batch,
+        seed=seed,
+    )
+    return metrics.accuracy(scores, data.label[clips], data.classes)
+
+
+def fine_tune(
+    pretrained: Tree | None,
+    data: Prepared,
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    model: dict,
+    feature: str,
+    window: Window,
+    views: Views,
+    persons: int,
+    published_persons: bool,
+    batch: int,
+    label_smoothing: float,
+    optimizer: dict,
+    rhythm: loop.Rhythm,
+    placement: str,
+    seed: int,
+    run: Run,
+    checkpoints: Checkpoints,
+    meta: dict,
+    held_out: np.ndarray,
+) -> dict:
+    """Trains a classifier and returns its accuracy on the test clips after the last step.
+
+    Args:
+      pretrained: {"params", "batch_stats"} of an autoencoder, whose encoder (and dictionary, for
+        feature "motion") is the start; None starts from scratch.
+      data: prepared data set.
+      train, test, held_out: indices of clips; the held-out ones are only reported along the way.
+      model: settings of the encoder and the dictionary, see configs/base.py.
+      feature: "code" or "motion".
+      window, views, persons, published_persons: what the model sees of a clip.
+      batch: clips in a step, at most all of them.
+      label_smoothing: in [0, 1).
+      optimizer: arguments of `optimizer_of`.
+      rhythm, placement, run, checkpoints, meta: of the loop.
+      seed: of the draws and of new weights.
+
+    Raises:
+      ValueError: clips without a label, or weights of another model.
+    """
+    for name, clips in (("training", train), ("test", test)):
+        unknown = int((data.label[clips] < 0).sum())
+        if unknown:
+            raise ValueError(f"{unknown} {name} clips have no known class; leave them out")
+    batch = min(batch, len(train))
+    parallel.check_batch(batch, parallel.data_mesh())
+    classifier = Classifier(
+        num_classes=len(data.classes),
+        width=model["width"],
+        num_heads=model["num_heads"],
+        num_directions=model["num_directions"],
+        learned_directions=model["learned_directions"],
+        dtype=model["dtype"],
+        feature=feature,
+    )
+    shape = (2, persons, window.padded, data.layout.num_joints, views.coords)
+    init = jax.jit(lambda k: classifier.init(k, np.zeros(shape, np.float32), False))
+    variables = init(jax.random.key(seed))
+    if pretrained is not None:
+        variables = from_pretrained(variables, pretrained, persons)
+    update_rule = optimizer_of(**optimizer)
+    loss_fn = classification_loss(classifier, label_smoothing)
+    state = create_state(variables, update_rule)
+    feed = clip_feed(
+        data,
+        train,
+        window=window,
+        views=views,
+        persons=persons,
+        published_persons=published_persons,
+        batch=batch,
+        seed=seed,
+    )
+    key = jax.random.key(seed)
+
+    def update(state, inputs):
+        return train_step(state, inputs, key, loss_fn=loss_fn, optimizer=update_rule)
+
+    def accuracy(state: TrainState, clips: np.ndarray) -> dict:
+        return evaluate(
+            classifier,
+            {"params": state.params, "batch_stats": state.batch_stats},
+            data,
+            clips,
+            window=window,
+            views=views,
+            persons=persons,
+            published_persons=published_persons,
+            batch=batch,
+            seed=seed,
+        )
+
+    def on_held_out(state: TrainState) -> dict[str, float]:
+        return {"held_out_top1": accuracy(state, held_out)["top1"]}
+
+    state = loop.run_steps(
+        state,
+        loop.stepper(feed, update, data, placement, rhythm.dispatch()),
+        rhythm,
+        run=run,
+        checkpoints=checkpoints,
+        meta=meta,
+        clips=batch,
+        evaluate=on_held_out if len(held_out) else None,
+    )
+    result = accuracy(state, test)
+    if len(held_out):
+        result["held_out_top1"] = accuracy(state, held_out)["top1"]
+    return result
+
+
+def from_pretrained(variables: Tree, pretrained: Tree, persons: int) -> Tree:
+    """A new classifier's variables with the encoder and dictionary of a pre-trained autoencoder.
+
+    Raises:
+      ValueError: arrays of another shape, with their names.
+    """
+    if persons > 1:
+        pretrained = repeat_persons(pretrained, persons)
+    result = {"params": dict(variables["params"]), "batch_stats": dict(variables["batch_stats"])}
+    for part in ("params", "batch_stats"):
+        for module in result[part]:
+            if module == "head":
+                continue
+            new, old = result[part][module], pretrained[part][module]
+            for path, value in jax.tree_util.tree_leaves_with_path(new):
+                found = _at(old, path)
+                if found is None or found.shape != value.shape:
+                    seen = None if found is None else found.shape
+                    raise ValueError(
+                        f"{part}/{module}{jax.tree_util.keystr(path)}: {seen} in the checkpoint,"
+                        f" {value.shape} expected; it is a checkpoint of another model"
+                    )
+            result[part][module] = jax.tree.map(jnp.asarray, old)
+    return result
+
+
+def _at(tree: Tree, path: tuple) -> Any:
+    for entry in path:
+        if not isinstance(tree, dict) or entry.key not in tree:
+            return None
+        tree = tree[entry.key]
+    return tree

@@ -1,0 +1,156 @@
+"""Linear probe and fine-tuning as a config describes them, into a work directory."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from via_jax import loop
+from via_jax.checkpoints import Checkpoints, load_model
+from via_jax.data import store
+from via_jax.data.held_out import draw_labels, held_out
+from via_jax.evaluation import features
+from via_jax.evaluation import fine_tune as tuning
+from via_jax.evaluation import linear_probe as probing
+from via_jax.models.autoencoder import Autoencoder
+from via_jax.pretrain import check_same_model, meta_of, views_of, window_of
+from via_jax.runs import open_run
+from via_jax.typing import Tree
+
+
+def autoencoder_variables(config: Any, data: store.Prepared, checkpoint: str, which: Any) -> Tree:
+    """Variables of a pre-trained autoencoder, or random ones where checkpoint is empty.
+
+    Raises:
+      ValueError: a checkpoint of another model or layout.
+    """
+    if checkpoint:
+        variables, meta = load_model(Path(checkpoint) / "checkpoints", which)
+        check_same_model(meta, meta_of(config, data), checkpoint)
+        return variables
+    model = Autoencoder(joints=data.layout.num_joints, **config.model)
+    shape = (2, 1, window_of(config.data).padded, data.layout.num_joints, config.model.coords)
+    init = jax.jit(lambda key: model.init(key, np.zeros(shape, np.float32)))
+    return init(jax.random.key(config.seed))
+
+
+def split_clips(
+    config: Any, data: store.Prepared, label_fraction: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clips to learn from, to choose by and to test on: (train, held out, test)."""
+    train = data.clips_of(config.data.protocol, "train")
+    test = data.clips_of(config.data.protocol, "test")
+    kept, left = held_out(data, train, config.data.held_out, config.seed)
+    return draw_labels(data, kept, label_fraction, config.seed), left, test
+
+
+def linear_probe(config: Any, workdir: str | Path) -> dict:
+    """Probes a frozen encoder; writes and returns the results.
+
+    Args:
+      config: see configs/base.py, section linear_probe.
+      workdir: gets config.json and results.json.
+
+    Raises:
+      ValueError: data, checkpoint or work directory do not fit the config.
+    """
+    settings = config.linear_probe
+    data = store.load(config.data.folder)
+    window, views = window_of(config.data), views_of(config, data)
+    variables = autoencoder_variables(config, data, settings.checkpoint, settings.which)
+    if config.data.persons > 1:
+        variables = features.repeat_persons(variables, config.data.persons)
+    train, left, test = split_clips(config, data, 1.0)
+    common = {
+        "model": config.model.to_dict(),
+        "feature": settings.feature,
+        "published_persons": config.data.published_persons,
+        "window": window,
+        "persons": config.data.persons,
+        "batch": settings.batch,
+        "seed": config.seed,
+    }
+    # The cameras of training clips and of test clips are different ones.
+    seen = views._replace(test_camera=views.camera)
+    if settings.statistics == "adapted":
+        variables = features.adapt(variables, data, train, views=seen, **common)
+    elif settings.statistics != "frozen":
+        raise ValueError(f'statistics={settings.statistics!r}; expected "frozen" or "adapted"')
+    known = features.extract(variables, data, np.concatenate([train, left]), views=seen, **common)
+    unknown = features.extract(variables, data, test, views=views, **common)
+    result = probing.linear_probe(
+        known[: len(train)],
+        data.label[train],
+        known[len(train) :],
+        data.label[left],
+        unknown,
+        data.label[test],
+        classes=data.classes,
+        penalties=tuple(settings.penalties),
+    )
+    with open_run(workdir, config.to_dict()) as run:
+        run.results(**flat(result))
+    return headline(result)
+
+
+def fine_tune(config: Any, workdir: str | Path) -> dict:
+    """Fine-tunes a classifier, from a checkpoint or from scratch; a rerun continues.
+
+    Args:
+      config: see configs/base.py, section fine_tune.
+      workdir: gets config.json, metrics.jsonl, results.json and checkpoints/.
+
+    Raises:
+      ValueError: data, checkpoint or work directory do not fit the config.
+    """
+    settings = config.fine_tune
+    data = store.load(config.data.folder)
+    pretrained = None
+    if settings.checkpoint:
+        pretrained = autoencoder_variables(config, data, settings.checkpoint, settings.which)
+    train, left, test = split_clips(config, data, settings.label_fraction)
+    rhythm = loop.Rhythm(
+        steps=settings.optimizer.steps,
+        log_every=settings.log_every,
+        eval_every=settings.eval_every,
+        save_every=settings.save_every,
+        steps_per_dispatch=settings.steps_per_dispatch,
+    )
+    with open_run(workdir, config.to_dict()) as run, Checkpoints(run.checkpoints) as checkpoints:
+        result = tuning.fine_tune(
+            pretrained,
+            data,
+            train,
+            test,
+            model=config.model.to_dict(),
+            feature=settings.feature,
+            window=window_of(config.data),
+            views=views_of(config, data),
+            persons=config.data.persons,
+            published_persons=config.data.published_persons,
+            batch=settings.batch,
+            label_smoothing=settings.label_smoothing,
+            optimizer=settings.optimizer.to_dict(),
+            rhythm=rhythm,
+            placement=config.data.placement,
+            seed=config.seed,
+            run=run,
+            checkpoints=checkpoints,
+            meta=meta_of(config, data) | {"classes": data.classes},
+            held_out=left,
+        )
+        run.results(**flat(result), train_clips=len(train))
+    return headline(result)
+
+
+def flat(result: dict) -> dict:
+    """Results with flat keys: the table of classes becomes one key per class."""
+    rest = {key: value for key, value in result.items() if key != "per_class"}
+    return rest | {f"class_{name}": value for name, value in result["per_class"].items()}
+
+
+def headline(result: dict) -> dict:
+    """The few numbers that a person wants to see first."""
+    names = ("top1", "top5", "mean_class", "clips", "held_out_top1", "penalty")
+    return {name: result[name] for name in names if result.get(name) is not None}

@@ -1,0 +1,1 @@
+"""Skeletons and curves as pictures (needs the [viz] extra)."""

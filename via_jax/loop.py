@@ -1,0 +1,218 @@
+"""The loop that every training shares: draw, step, log, evaluate, save, resume."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from via_jax import parallel
+from via_jax.checkpoints import Checkpoints
+from via_jax.data.batches import Facts, Frames, facts_of, frames_of, gather
+from via_jax.data.sampling import Draw
+from via_jax.data.store import Prepared
+from via_jax.runs import Run, progress
+from via_jax.training import Scalars, TrainState
+from via_jax.typing import Array, Batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """The batch of a step as a pure function of the step.
+
+    Attributes:
+      draw: (step, facts) -> Draw, which frames.
+      finish: (low frames, high frames, draw, facts, step) -> Batch, what is made of them.
+      clips: clips in a batch, for the speed that is shown.
+    """
+
+    draw: Callable[[Array, Facts], Draw]
+    finish: Callable[[Frames, Frames, Draw, Facts, Array], Batch]
+    clips: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Rhythm:
+    """How often a loop does what, in steps.
+
+    Attributes:
+      steps: updates in all.
+      log_every: scalars are fetched and written.
+      eval_every: the evaluation is run; also after the last step. 0 is never.
+      save_every: a checkpoint is written; also after the last step and each evaluation.
+      steps_per_dispatch: steps in one compiled call; 0 takes 1 on CPU and 8 elsewhere. It must
+        divide the other numbers.
+    """
+
+    steps: int
+    log_every: int
+    eval_every: int
+    save_every: int
+    steps_per_dispatch: int
+
+    def dispatch(self) -> int:
+        """Steps in one compiled call.
+
+        Raises:
+          ValueError: it does not divide the other numbers.
+        """
+        count = self.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 8)
+        for name in ("steps", "log_every", "eval_every", "save_every"):
+            if getattr(self, name) % count:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is not a multiple of"
+                    f" steps_per_dispatch={count}; choose numbers that divide"
+                )
+        return count
+
+
+def stepper(
+    feed: Feed,
+    update: Callable[[TrainState, Batch], tuple[TrainState, Scalars]],
+    data: Prepared,
+    placement: str,
+    steps_per_dispatch: int,
+) -> Callable[[TrainState], tuple[TrainState, Scalars]]:
+    """state -> (state, scalars), compiled over all devices.
+
+    Args:
+      feed: gives the batches.
+      update: (state, batch) -> (state, scalars).
+      data: prepared data set.
+      placement: "device" holds all frames on the device and gathers there; "host" gathers from the
+        memory map, one step a dispatch. Both see the same batches.
+      steps_per_dispatch: only for "device".
+
+    Raises:
+      ValueError: another placement.
+    """
+    mesh = parallel.data_mesh()
+    facts = parallel.put(facts_of(data), mesh)
+    divide = parallel.over_batch(mesh)
+
+    def finish(state, facts, draw, low, high):
+        batch = feed.finish(low, high, draw, facts, state.step)
+        batch = jax.lax.with_sharding_constraint(batch, divide)
+        return update(state, batch)
+
+    if placement == "device":
+        frames = parallel.put(Frames(*(np.asarray(x) for x in frames_of(data))), mesh)
+
+        def step(state, constants):
+            facts, frames = constants
+            draw = feed.draw(state.step, facts)
+            low, high = gather(frames, facts.row[draw.sequence], draw)
+            return finish(state, facts, draw, low, high)
+
+        compiled = parallel.compile_steps(step, mesh, steps_per_dispatch)
+        return lambda state: compiled(state, (facts, frames))
+    if placement != "host":
+        raise ValueError(f'data.placement={placement!r}; expected "device" or "host"')
+
+    mapped, rows = frames_of(data), facts_of(data).row
+    draw_step = jax.jit(feed.draw)
+    compiled = parallel.compile_steps(lambda state, c: finish(state, *c), mesh, 1)
+
+    def from_host(state):
+        draw = Draw(*(np.asarray(x) for x in draw_step(state.step, facts)))
+        low, high = gather(mapped, rows[draw.sequence], draw)
+        return compiled(state, (facts, draw, low, high))
+
+    return from_host
+
+
+def run_steps(
+    state: TrainState,
+    step: Callable[[TrainState], tuple[TrainState, Scalars]],
+    rhythm: Rhythm,
+    *,
+    run: Run,
+    checkpoints: Checkpoints,
+    meta: dict,
+    clips: int,
+    evaluate: Callable[[TrainState], dict[str, float]] | None = None,
+) -> TrainState:
+    """Trains to the last step, from the latest checkpoint of the work directory if there is one.
+
+    Args:
+      state: before the first step.
+      step: from `stepper`.
+      rhythm: how often it does what.
+      run: work directory that gets the metrics.
+      checkpoints: where the state is saved and looked for.
+      meta: stored with every checkpoint.
+      clips: clips a step, for the speed that is shown.
+      evaluate: state -> numbers, logged and kept with the checkpoint.
+
+    Raises:
+      FloatingPointError: the loss is not finite; the last checkpoint is untouched.
+    """
+    many = rhythm.dispatch()
+    latest = checkpoints.latest_step()
+    if latest is not None:
+        state = restore(state, checkpoints, latest)
+        run.resume(latest + 1)
+    done = latest or 0
+    mesh = parallel.data_mesh()
+    state = parallel.put(jax.tree.map(np.asarray, state), mesh)
+    with progress(rhythm.steps * clips, done * clips) as bar:
+        since, since_step = time.perf_counter(), done
+        while done < rhythm.steps:
+            state, scalars = step(state)
+            done += many
+            bar.update(many * clips)
+            if done % rhythm.log_every == 0 or done == rhythm.steps:
+                numbers = parallel.fetch(scalars)
+                now = time.perf_counter()
+                speed = clips * (done - since_step) / (now - since)
+                since, since_step = now, done
+                if not np.isfinite(numbers["loss"]):
+                    raise FloatingPointError(
+                        f"the loss is {numbers['loss']} near step {done}; the last good checkpoint"
+                        f" is step {checkpoints.latest_step()}: lower the learning rate or look at"
+                        " the data"
+                    )
+                run.log(done, **numbers, clips_per_second=speed)
+                bar.update(0, loss=numbers["loss"])
+            at_end = done == rhythm.steps
+            due = bool(rhythm.eval_every) and (done % rhythm.eval_every == 0 or at_end)
+            measured = {}
+            if evaluate is not None and due:
+                measured = evaluate(state)
+                run.log(done, **measured)
+                since, since_step = time.perf_counter(), done
+            if measured or at_end or (rhythm.save_every and done % rhythm.save_every == 0):
+                save(state, checkpoints, meta, measured)
+    checkpoints.wait()
+    return state
+
+
+def save(state: TrainState, checkpoints: Checkpoints, meta: dict, metrics: dict) -> None:
+    """Saves a state in the background: the model apart from what only training needs."""
+    checkpoints.save(
+        int(state.step),
+        {
+            "model": {"params": state.params, "batch_stats": state.batch_stats},
+            "training": {"step": state.step, "opt_state": state.opt_state},
+        },
+        meta,
+        metrics,
+    )
+
+
+def restore(like: TrainState, checkpoints: Checkpoints, step: int) -> TrainState:
+    """The state of a checkpoint, bit for bit, in the form of `like`."""
+    host = jax.tree.map(np.asarray, like)
+    found, _ = checkpoints.restore(
+        step,
+        {"params": host.params, "batch_stats": host.batch_stats},
+        {"step": host.step, "opt_state": host.opt_state},
+    )
+    return TrainState(
+        step=jnp.asarray(found["training"]["step"]),
+        params=found["model"]["params"],
+        batch_stats=found["model"]["batch_stats"],
+        opt_state=found["training"]["opt_state"],
+    )

@@ -1,0 +1,1 @@
+"""Linen modules, one idea of the paper per file."""

@@ -1,0 +1,222 @@
+"""Pre-training without labels, from a prepared data set to checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import via_jax
+from via_jax import loop, objectives, parallel
+from via_jax.checkpoints import Checkpoints, load_model
+from via_jax.data import batches, store
+from via_jax.data.clusters import clusters_of
+from via_jax.data.held_out import held_out
+from via_jax.data.sampling import (
+    Draw,
+    Window,
+    epoch_items,
+    from_another_cluster,
+    sort_by_cluster,
+    training_windows,
+)
+from via_jax.data.views import Views, evaluation_batch, training_batch
+from via_jax.models.autoencoder import Autoencoder
+from via_jax.models.encoder import TIME_FACTOR
+from via_jax.optimizers import optimizer_of
+from via_jax.runs import open_run
+from via_jax.training import TrainState, create_state, train_step
+from via_jax.typing import Batch
+
+
+def window_of(data_config: Any) -> Window:
+    """The window that a config describes, padded for the encoder."""
+    return Window(**data_config.window, multiple=TIME_FACTOR)
+
+
+def views_of(config: Any, data: store.Prepared) -> Views:
+    """The views that a config describes of a prepared data set."""
+    fields = config.data.views.to_dict()
+    return Views(
+        layout=data.layout, coords=config.model.coords, y_up=data.manifest["y_up"], **fields
+    )
+
+
+def pair_feed(
+    config: Any, data: store.Prepared, sequences: np.ndarray, window: Window, views: Views
+) -> loop.Feed:
+    """Batches of drivers and their sources, each source from another cluster than its driver."""
+    pairs = config.pretrain.pairs
+    clusters = sort_by_cluster(
+        clusters_of(
+            data,
+            sequences,
+            count=config.pretrain.clusters.count,
+            window=Window(
+                config.pretrain.clusters.frames, TIME_FACTOR, "resample", 1.0, (1.0, 1.0)
+            ),
+            views=views,
+            seed=config.pretrain.clusters.seed,
+        )
+    )
+    order_key, key = jax.random.split(jax.random.key(config.seed))
+
+    def draw(step, facts):
+        step_key = jax.random.fold_in(key, step)
+        source_key, window_key = jax.random.split(jax.random.fold_in(step_key, 0))
+        driver = epoch_items(order_key, step, pairs, len(sequences))
+        source = from_another_cluster(source_key, driver, clusters)
+        chosen = jax.numpy.asarray(sequences)[jax.numpy.concatenate([driver, source])]
+        return training_windows(window_key, chosen, facts.length[chosen], window)
+
+    def finish(low, high, draw: Draw, facts, step) -> Batch:
+        windows = batches.blend(low, high, draw, facts)
+        view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
+        batch = training_batch(windows, view_key, views, config.pretrain.paired)
+        return {name: value[:, None] for name, value in batch.items()}  # one person a sequence
+
+    return loop.Feed(draw, finish, clips=2 * pairs)
+
+
+def self_error(
+    config: Any,
+    model: Autoencoder,
+    data: store.Prepared,
+    sequences: np.ndarray,
+    window: Window,
+    views: Views,
+):
+    """(state) -> {"held_out_self": mean squared error of reconstructing held-out sequences}."""
+    facts, frames = batches.facts_of(data), batches.frames_of(data)
+    key = jax.random.key(config.seed)
+    size = min(len(sequences), 64)
+
+    @jax.jit
+    def sums(state: TrainState, windows, sequence, weight):
+        batch = evaluation_batch(windows, sequence, key, views)
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        rebuilt: Any = model.apply(variables, batch["poses"][:, None], False)
+        error = jax.numpy.square(rebuilt - batch["poses"]).mean(-1)
+        valid = batch["valid"] * weight[:, None, None]
+        return (error * valid).sum(), valid.sum()
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        total, count = 0.0, 0.0
+        for start in range(0, len(sequences), size):
+            chosen = np.resize(sequences[start : start + size], size)  # filler repeats
+            weight = (np.arange(size) < len(sequences) - start).astype(np.float32)
+            windows = batches.read_windows(facts, frames, chosen, window)
+            error, seen = sums(state, windows, chosen, weight)
+            total, count = total + float(error), count + float(seen)
+        return {"held_out_self": total / max(count, 1.0)}
+
+    return evaluate
+
+
+def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
+    """Runs the pre-training that a config describes; a rerun continues.
+
+    Args:
+      config: see configs/base.py.
+      workdir: gets config.json, metrics.jsonl, results.json and checkpoints/.
+
+    Returns:
+      The last results, also in results.json.
+
+    Raises:
+      ValueError: data, model or work directory do not fit each other or the config.
+    """
+    settings = config.pretrain
+    data = store.load(config.data.folder)
+    window, views = window_of(config.data), views_of(config, data)
+    mesh = parallel.data_mesh()
+    parallel.check_batch(2 * settings.pairs, mesh)
+    clips = data.clips_of(config.data.protocol, "train")
+    kept, left = held_out(data, clips, config.data.held_out, config.seed)
+    sequences = data.sequences_of(kept)
+    model = Autoencoder(joints=data.layout.num_joints, **config.model)
+    optimizer = optimizer_of(**settings.optimizer)
+
+    if settings.paired:
+        loss_fn = objectives.paired_loss(
+            model, weights=settings.weights.to_dict(), margin=settings.margin
+        )
+    else:
+        loss_fn = objectives.cycle_loss(
+            model,
+            weights=settings.weights.to_dict(),
+            margin=settings.margin,
+            statistics_from_generated=settings.statistics_from_generated,
+        )
+    meta = meta_of(config, data)
+    key = jax.random.key(config.seed)
+    if settings.start_from:
+        variables, earlier = load_model(Path(settings.start_from) / "checkpoints", "latest")
+        check_same_model(earlier, meta, settings.start_from)
+    else:
+        example = np.zeros((2, 1, window.padded, data.layout.num_joints, config.model.coords))
+        variables = jax.jit(lambda k: model.init(k, example.astype(np.float32)))(key)
+    state = create_state(variables, optimizer)
+
+    feed = pair_feed(config, data, sequences, window, views)
+    loss_key = jax.random.fold_in(key, 7)
+
+    def update(state, batch):
+        rng = jax.random.fold_in(loss_key, state.step)
+        return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
+
+    rhythm = loop.Rhythm(
+        steps=settings.optimizer.steps,
+        log_every=settings.log_every,
+        eval_every=settings.eval_every,
+        save_every=settings.save_every,
+        steps_per_dispatch=settings.steps_per_dispatch,
+    )
+    step = loop.stepper(feed, update, data, config.data.placement, rhythm.dispatch())
+    evaluate = None
+    if len(left):
+        evaluate = self_error(config, model, data, data.sequences_of(left), window, views)
+    with (
+        open_run(workdir, config.to_dict()) as run,
+        Checkpoints(
+            run.checkpoints,
+            keep_best_by="held_out_self" if evaluate else None,
+            higher_is_better=False,
+        ) as checkpoints,
+    ):
+        state = loop.run_steps(
+            state,
+            step,
+            rhythm,
+            run=run,
+            checkpoints=checkpoints,
+            meta=meta,
+            clips=feed.clips,
+            evaluate=evaluate,
+        )
+        results = {"steps": int(state.step)} | (evaluate(state) if evaluate else {})
+        run.results(**results)
+    return results
+
+
+def meta_of(config: Any, data: store.Prepared) -> dict:
+    """What a checkpoint says of itself: the model, its joints and coords, and the data it saw."""
+    return {
+        "version": via_jax.__version__,
+        "layout": data.manifest["layout"],
+        "model": config.model.to_dict(),
+        "window": config.data.window.frames,
+        "dataset": data.manifest["dataset"],
+        "data_sha256": data.manifest["sha256"],
+        "config": config.to_dict(),
+    }
+
+
+def check_same_model(found: dict, wanted: dict, where: str) -> None:
+    """Raises ValueError where a checkpoint's layout or model differs from what is asked for."""
+    pairs = {"layout": (found["layout"], wanted["layout"])}
+    for name, value in wanted["model"].items():
+        pairs[f"model.{name}"] = (found["model"].get(name), value)
+    wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]
+    if wrong:
+        raise ValueError(f"{where} holds another model ({'; '.join(wrong)}); use its settings")
