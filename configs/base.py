@@ -56,6 +56,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "speed": (1.0, 1.0),  # frames a step, in training, for "crop"
             },
             "views": {
+                "normalisation": "body",  # or "screen", the published one of 2D benchmarks
                 "camera": None,  # cameras(...) for 3D recordings, see above
                 "test_camera": None,
                 "bone_spread": 0.0,  # of random bodies, standard deviation of log length
@@ -87,11 +88,12 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "start_from": "",  # work directory of an earlier stage
             "paired": False,  # True: learn from the true retargeted sequence (3D recordings)
+            "two_views": False,  # True: learn from two random views of every window
             "pairs": 64,  # in a batch
             "weights": {
-                "cross": 1.0,  # only where paired
+                "cross": 1.0,  # only where paired or two_views
                 "self": 1.0,
-                "cycle": 1.0,  # only where not paired
+                "cycle": 1.0,  # only in the cycle
                 "triplet_motion": 1.0,
                 "triplet_character": 1.0,
                 "velocity": 1.0,  # lambda
@@ -110,9 +112,12 @@ def get_config() -> ml_collections.ConfigDict:
         {
             "checkpoint": "",  # work directory of a pre-training; empty: random weights
             "which": "best",  # or "latest"
-            "feature": "motion",  # or "code"
+            "feature": "motion",  # or "code", or "poses": the input itself, without an encoder
             "statistics": "frozen",  # or "adapted": batch statistics re-estimated on this data
-            "penalties": (0.01, 0.1, 1.0, 10.0),  # of sklearn's C, chosen on the held-out part
+            "rates": (0.01, 0.03, 0.1, 0.3, 1.0),  # of SGD, chosen on the held-out part
+            "penalties": (0.1, 1.0, 10.0),  # C of the optimum, chosen on the held-out part
+            "epochs": 100,
+            "weight_decay": 0.0,
             "batch": 64,
         }
     )

@@ -11,7 +11,15 @@ from configs import base
 def get_config():
     """An eighth of the arithmetic of the paper's model, 32-frame windows."""
     config = base.get_config()
-    config.data.folder = "prepared/quickstart"
+    config.synthetic = {
+        "clips_per_class": 60,
+        "test_clips_per_class": 25,
+        "num_frames": 64,
+        "train_characters": 24,
+        "test_characters": 12,
+        "train_spread": 1.0,  # how far characters are from the average adult
+        "test_spread": 2.0,
+    }
     config.data.window.frames = 32
     config.data.window.sampling = "resample"
     config.data.window.shortest_share = 0.7

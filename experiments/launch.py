@@ -47,12 +47,13 @@ def run(main: Callable[[list[str]], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except (flags.Error, AttributeError, ValueError, TypeError) as error:
-            sys.exit(_say(f"flags: {error}"))
+            reason = error.args[0] if error.args else error  # a KeyError prints as its repr
+            sys.exit(_say(f"flags: {reason}"))
 
     def guarded(argv):
         try:
             main(argv)
-        except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("VIA_JAX_TRACEBACK"):
                 raise
             sys.exit(_say(f"{error}"))

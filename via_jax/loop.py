@@ -39,7 +39,7 @@ class Rhythm:
 
     Attributes:
       steps: updates in all.
-      log_every: scalars are fetched and written.
+      log_every: scalars are fetched and written; at least 1.
       eval_every: the evaluation is run; also after the last step. 0 is never.
       save_every: a checkpoint is written; also after the last step and each evaluation.
       steps_per_dispatch: steps in one compiled call; 0 takes 1 on CPU and 8 elsewhere. It must
@@ -56,8 +56,10 @@ class Rhythm:
         """Steps in one compiled call.
 
         Raises:
-          ValueError: it does not divide the other numbers.
+          ValueError: it does not divide the other numbers, or nothing is ever logged.
         """
+        if self.log_every < 1:
+            raise ValueError(f"log_every={self.log_every} must be at least 1 step")
         count = self.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 8)
         for name in ("steps", "log_every", "eval_every", "save_every"):
             if getattr(self, name) % count:
@@ -147,14 +149,14 @@ def run_steps(
       evaluate: state -> numbers, logged and kept with the checkpoint.
 
     Raises:
-      FloatingPointError: the loss is not finite; the last checkpoint is untouched.
+      FloatingPointError: the loss or its gradient is not finite; no such state is ever saved.
     """
     many = rhythm.dispatch()
     latest = checkpoints.latest_step()
     if latest is not None:
         state = restore(state, checkpoints, latest)
-        run.resume(latest + 1)
     done = latest or 0
+    run.resume(done + 1)  # a run that stopped before its first checkpoint has logged as well
     mesh = parallel.data_mesh()
     state = parallel.put(jax.tree.map(np.asarray, state), mesh)
     with progress(rhythm.steps * clips, done * clips) as bar:
@@ -163,30 +165,43 @@ def run_steps(
             state, scalars = step(state)
             done += many
             bar.update(many * clips)
-            if done % rhythm.log_every == 0 or done == rhythm.steps:
+            at_end = done == rhythm.steps
+            log = at_end or done % rhythm.log_every == 0
+            measure = evaluate is not None and is_due(rhythm.eval_every, done, rhythm.steps)
+            keep = at_end or measure or is_due(rhythm.save_every, done, rhythm.steps)
+            if log or keep:
                 numbers = parallel.fetch(scalars)
+                check_finite(numbers, done, checkpoints)
+            if log:
                 now = time.perf_counter()
                 speed = clips * (done - since_step) / (now - since)
                 since, since_step = now, done
-                if not np.isfinite(numbers["loss"]):
-                    raise FloatingPointError(
-                        f"the loss is {numbers['loss']} near step {done}; the last good checkpoint"
-                        f" is step {checkpoints.latest_step()}: lower the learning rate or look at"
-                        " the data"
-                    )
                 run.log(done, **numbers, clips_per_second=speed)
                 bar.update(0, loss=numbers["loss"])
-            at_end = done == rhythm.steps
-            due = bool(rhythm.eval_every) and (done % rhythm.eval_every == 0 or at_end)
             measured = {}
-            if evaluate is not None and due:
+            if evaluate is not None and measure:
                 measured = evaluate(state)
                 run.log(done, **measured)
                 since, since_step = time.perf_counter(), done
-            if measured or at_end or (rhythm.save_every and done % rhythm.save_every == 0):
+            if keep:
                 save(state, checkpoints, meta, measured)
     checkpoints.wait()
     return state
+
+
+def is_due(every: int, done: int, steps: int) -> bool:
+    """Whether something that happens every so many steps, and at the end, happens now; 0: never."""
+    return every > 0 and (done % every == 0 or done == steps)
+
+
+def check_finite(numbers: dict[str, float], done: int, checkpoints: Checkpoints) -> None:
+    """Raises FloatingPointError where a scalar of a step is not finite."""
+    wrong = [f"{name} is {value}" for name, value in numbers.items() if not np.isfinite(value)]
+    if wrong:
+        raise FloatingPointError(
+            f"{', '.join(wrong)} near step {done}; the last good checkpoint is step"
+            f" {checkpoints.latest_step()}: lower the learning rate or look at the data"
+        )
 
 
 def save(state: TrainState, checkpoints: Checkpoints, meta: dict, metrics: dict) -> None:

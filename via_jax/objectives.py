@@ -137,3 +137,42 @@ def paired_loss(model: Autoencoder, *, weights: dict[str, float], margin: float)
         return loss, (new_stats, {**terms, "loss": loss})
 
     return loss_fn
+
+
+def two_view_loss(model: Autoencoder, *, weights: dict[str, float], margin: float) -> LossFn:
+    """Retargeting between two views of every window, where only the views are known to differ.
+
+    A view is a random body or camera, or a random turn, squeeze, scale and shift in the image; so
+    the motion of one view on the character of the other is the other view, p_{m,c'} is known
+    without a label or a second recording. The triplet takes the motion of the other view as the
+    positive and that of the partner, a sequence of another cluster, as the negative.
+
+    Args:
+      model: the autoencoder.
+      weights: of "cross", "self", "triplet_motion" and "velocity".
+      margin: alpha of the triplet.
+
+    The batch is that of `cycle_loss` with the second view, "other" and "other_valid".
+    """
+
+    def loss_fn(params, batch_stats, batch, rng):
+        encode, decode = _encoder(model, params, batch_stats), _decoder(model, params)
+        poses = jnp.concatenate([batch["poses"], batch["other"]])
+        valid = jnp.concatenate([batch["valid"], batch["other_valid"]])[:, 0]
+        first_key, second_key = jax.random.split(rng)
+
+        split, new_stats = encode(poses)
+        # Halves of this batch are the two views, so here `partner` swaps the views of a window.
+        rebuilt = decode(split.motion, split.character, first_key)
+        crossed = decode(partner(split.motion), split.character, second_key)
+        one, two = jnp.split(split.motion, 2)
+        terms = {
+            "cross": losses.joint_error(crossed, poses[:, 0], valid),
+            "self": losses.joint_error(rebuilt, poses[:, 0], valid),
+            "triplet_motion": losses.triplet(two, one, partner(one), margin),
+            "velocity": losses.velocity_error(crossed, poses[:, 0], valid),
+        }
+        loss = sum(weights[term] * value for term, value in terms.items())
+        return loss, (new_stats, {**terms, "loss": loss})
+
+    return loss_fn

@@ -20,7 +20,7 @@ from via_jax.data.sampling import (
     sort_by_cluster,
     training_windows,
 )
-from via_jax.data.views import Views, evaluation_batch, training_batch
+from via_jax.data.views import Views, evaluation_batch, training_batch, two_view_batch
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.optimizers import optimizer_of
@@ -37,6 +37,11 @@ def window_of(data_config: Any) -> Window:
 def views_of(config: Any, data: store.Prepared) -> Views:
     """The views that a config describes of a prepared data set."""
     fields = config.data.views.to_dict()
+    if fields["normalisation"] == "screen" and not data.size.all():
+        raise ValueError(
+            f"{data.folder}: {(~data.size.all(axis=1)).sum()} clips have no image size, which"
+            ' normalisation "screen" needs; set data.views.normalisation = "body"'
+        )
     return Views(
         layout=data.layout, coords=config.model.coords, y_up=data.manifest["y_up"], **fields
     )
@@ -72,7 +77,10 @@ def pair_feed(
     def finish(low, high, draw: Draw, facts, step) -> Batch:
         windows = batches.blend(low, high, draw, facts)
         view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
-        batch = training_batch(windows, view_key, views, config.pretrain.paired)
+        if config.pretrain.two_views:
+            batch = two_view_batch(windows, view_key, views)
+        else:
+            batch = training_batch(windows, view_key, views, config.pretrain.paired)
         return {name: value[:, None] for name, value in batch.items()}  # one person a sequence
 
     return loop.Feed(draw, finish, clips=2 * pairs)
@@ -137,7 +145,13 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     model = Autoencoder(joints=data.layout.num_joints, **config.model)
     optimizer = optimizer_of(**settings.optimizer)
 
-    if settings.paired:
+    if settings.paired and settings.two_views:
+        raise ValueError("pretrain.paired and pretrain.two_views exclude each other; unset one")
+    if settings.two_views:
+        loss_fn = objectives.two_view_loss(
+            model, weights=settings.weights.to_dict(), margin=settings.margin
+        )
+    elif settings.paired:
         loss_fn = objectives.paired_loss(
             model, weights=settings.weights.to_dict(), margin=settings.margin
         )

@@ -71,17 +71,24 @@ def random_move(
 
 
 def random_mirror(
-    key: jax.Array, poses: Array, valid: Array, known: Array, layout: Layout, probability: float
+    key: jax.Array,
+    poses: Array,
+    valid: Array,
+    known: Array,
+    width: Array,
+    layout: Layout,
+    probability: float,
 ) -> tuple[Array, Array, Array]:
-    """Mirrors windows left to right: x changes sign and left joints change places with right ones.
+    """Mirrors windows: x becomes width - x, left joints change places with right ones.
 
     poses: [batch, time, joints, coords]. valid: [batch, time, joints]. known: [batch, joints].
+    width: [batch], of the image; 0 mirrors about the origin.
     """
     flip = jax.random.bernoulli(key, probability, (poses.shape[0],))
     mirror = np.asarray(layout.mirror)
-    sign = np.ones(poses.shape[-1], np.float32)
-    sign[0] = -1.0
-    mirrored = poses[:, :, mirror] * sign[None, None, None, :]
+    swapped = poses[:, :, mirror]
+    x = width[:, None, None, None] - swapped[..., :1]
+    mirrored = jnp.concatenate([x, swapped[..., 1:]], axis=-1)
     return (
         jnp.where(flip[:, None, None, None], mirrored, poses),
         jnp.where(flip[:, None, None], valid[:, :, mirror], valid),

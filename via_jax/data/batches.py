@@ -21,6 +21,7 @@ class Facts(NamedTuple):
       row, length: int32 [sequences].
       scale: [sequences], origin: [sequences, coords], of the fixed-point values.
       known: bool [sequences, joints].
+      size: [sequences, 2], width and height of the image; 0 where unknown.
     """
 
     row: Array
@@ -28,6 +29,7 @@ class Facts(NamedTuple):
     scale: Array
     origin: Array
     known: Array
+    size: Array
 
 
 class Frames(NamedTuple):
@@ -47,7 +49,14 @@ def facts_of(data: Prepared) -> Facts:
         raise ValueError(
             f"{len(data.frames)} rows; at most 2^31 - 1 can be indexed: split the data"
         )
-    return Facts(data.row.astype(np.int32), data.length, data.scale, data.origin, data.known)
+    return Facts(
+        row=data.row.astype(np.int32),
+        length=data.length,
+        scale=data.scale,
+        origin=data.origin,
+        known=data.known,
+        size=data.size[data.clip],
+    )
 
 
 def frames_of(data: Prepared) -> Frames:
@@ -69,11 +78,17 @@ def gather(frames: Frames, row: Array, draw: Draw) -> tuple[Frames, Frames]:
 
 
 class Windows(NamedTuple):
-    """Windows in input units: poses [batch, time, joints, coords], valid, known [batch, joints]."""
+    """Windows in input units.
+
+    Attributes:
+      poses: [batch, time, joints, coords]. valid: [batch, time, joints]. known: [batch, joints].
+      size: [batch, 2], width and height of the image; 0 where unknown.
+    """
 
     poses: Array
     valid: Array
     known: Array
+    size: Array
 
 
 def blend(low: Frames, high: Frames, draw: Draw, facts: Facts) -> Windows:
@@ -86,7 +101,8 @@ def blend(low: Frames, high: Frames, draw: Draw, facts: Facts) -> Windows:
     poses = values * scale[:, None, None, None] + origin[:, None, None, :]
     poses = jnp.where(known[:, None, :, None], poses, 0.0)
     valid = low.valid & jnp.where(draw.fraction[..., None] > 0, high.valid, True)
-    return Windows(poses, valid & known[:, None, :], known)
+    size = jnp.asarray(facts.size)[draw.sequence]
+    return Windows(poses, valid & known[:, None, :], known, size)
 
 
 def read_windows(facts: Facts, frames: Frames, sequences: np.ndarray, window: Window) -> Windows:

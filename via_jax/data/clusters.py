@@ -63,8 +63,8 @@ def clusters_of(
             f"{count} clusters of {len(sequences)} sequences; expected 2 to {len(sequences)}, or 0"
             " to pair at random"
         )
-    # The own view: a random camera would make the clusters depend on it.
-    views = views._replace(test_camera=None)
+    # The own view: clusters must depend neither on a random camera nor on the place in the image.
+    views = views._replace(test_camera=None, normalisation="body")
     facts = {
         "data": data.manifest["sha256"],
         "sequences": hashlib.sha256(sequences.astype(np.int64).tobytes()).hexdigest(),

@@ -20,6 +20,7 @@ from via_jax.data.readers import (
     nw_ucla,
     openpose,
     penn_action,
+    prepared,
     sbu,
 )
 
@@ -44,24 +45,30 @@ SOURCES = {
     "nw_ucla": Source(nw_ucla.find, nw_ucla.read, min_frames=1),
     "hdm05": Source(asf_amc.find, asf_amc.read),
     "berkeley_mhad": Source(berkeley_mhad.find, berkeley_mhad.read),
-    "bvh": Source(bvh.find, bvh.read),
+    "bandai_namco": Source(bvh.find, bvh.read),
     "sbu": Source(sbu.find, sbu.read),
     "openpose": Source(openpose.find, openpose.read),
     "kinetics": Source(kinetics.find, kinetics.read),
     "folder": Source(folder.find, folder.read),
+    "prepared": Source(prepared.find, prepared.read, min_frames=1),
 }
 
 
 def to_layout(clip: Clip, layout: str) -> Clip:
-    """The clip in another joint layout, converted by the meaning of the joints."""
+    """The clip in another joint layout, converted by the meaning of the joints.
+
+    UNIK-17 is defined by LCR-Net's 13 joints, so the way there leads through them: the joints of
+    the trunk are then the same points of the body in every recording.
+    """
     if clip.layout == layout:
         return clip
-    poses, valid = skeletons.convert(
-        clip.poses,
-        clip.valid,
-        skeletons.get_layout(clip.layout),
-        skeletons.get_layout(layout),
-    )
+    steps = ["lcrnet13", layout] if layout == "unik17" else [layout]
+    poses, valid, before = clip.poses, clip.valid, clip.layout
+    for step in steps:
+        poses, valid = skeletons.convert(
+            poses, valid, skeletons.get_layout(before), skeletons.get_layout(step)
+        )
+        before = step
     return dataclasses.replace(clip, poses=poses, valid=valid, layout=layout)
 
 

@@ -144,8 +144,8 @@ def training_windows(key: jax.Array, sequence: Array, length: Array, window: Win
     else:
         low, high = window.speed
         step = low + (high - low) * part
-        room = jnp.maximum(length - window.frames * step, 0.0)
-        start = jnp.floor(begin * (room + 1))
+        room = jnp.maximum(length - 1 - (window.frames - 1) * step, 0.0)
+        start = jnp.floor(begin * (jnp.floor(room) + 1))  # the window ends within the sequence
     return _positions(sequence, length, start, step, window)
 
 

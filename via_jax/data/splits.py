@@ -79,7 +79,7 @@ def sbu(clip: Clip) -> dict[str, str]:
 
 
 def folder(clip: Clip) -> dict[str, str]:
-    """Returns the role from the column `split` of labels.csv, if it has one."""
+    """Returns the role that the files themselves give, as the column `split` of labels.csv."""
     return {} if clip.split is None else {"given": clip.split}
 
 
@@ -96,6 +96,7 @@ DATASETS: dict[str, Callable[[Clip], dict[str, str]]] = {
     "berkeley_mhad": berkeley_mhad,
     "sbu": sbu,
     "folder": folder,
+    "prepared": folder,
     "bandai_namco": unsplit,
     "openpose": unsplit,
     "kinetics": unsplit,

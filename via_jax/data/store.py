@@ -19,7 +19,7 @@ import numpy as np
 from via_jax import skeletons
 from via_jax.data.clip import Clip
 
-FORMAT = 1
+FORMAT = 2
 ROLES = ("", "train", "test", "validation")  # codes of the split columns
 
 
@@ -36,6 +36,7 @@ class Prepared:
       scale: float32 [sequences]. origin: float32 [sequences, coords].
       known: bool [sequences, joints], joints seen at least once.
       first_sequence, persons, label: int [clips]; label is -1 where unknown.
+      size: float32 [clips, 2], width and height of the image in pixels; 0 where unknown.
       names, subjects, cameras: str [clips].
       splits: protocol -> str [clips], "train", "test", "validation" or "".
     """
@@ -53,6 +54,7 @@ class Prepared:
     first_sequence: np.ndarray
     persons: np.ndarray
     label: np.ndarray
+    size: np.ndarray
     names: np.ndarray
     subjects: np.ndarray
     cameras: np.ndarray
@@ -113,6 +115,9 @@ class Prepared:
             label=self.classes[label] if label >= 0 else None,
             subject=str(self.subjects[clip]) or None,
             camera=str(self.cameras[clip]) or None,
+            image_size=(int(self.size[clip, 0]), int(self.size[clip, 1]))
+            if self.size[clip].all()
+            else None,
             units=self.manifest["units"],
             y_up=self.manifest["y_up"],
             frame_rate=self.manifest["frame_rate"],
@@ -136,7 +141,7 @@ def load(folder: Path, verify: bool = False) -> Prepared:
       verify: compare the checksums of all files first.
 
     Raises:
-      ValueError: no prepared data there, another format, or a file that is damaged.
+      ValueError: no prepared data there, another format, or a file missing or damaged.
     """
     folder = Path(folder)
     path = folder / "manifest.json"
@@ -145,18 +150,21 @@ def load(folder: Path, verify: bool = False) -> Prepared:
             f"{folder} holds no prepared data (no manifest.json); make it with"
             " python -m experiments.prepare"
         )
-    manifest = json.loads(path.read_text())
+    try:
+        manifest = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}; prepare the data again") from error
     if manifest.get("format") != FORMAT:
         raise ValueError(
             f"{path}: format {manifest.get('format')!r}; this version reads {FORMAT}: prepare the"
             " data again"
         )
-    if verify:
-        for name, expected in manifest["sha256"].items():
-            if sha256(folder / name) != expected:
-                raise ValueError(
-                    f"{folder / name} is damaged: its SHA-256 differs from manifest.json"
-                )
+    for name, expected in manifest["sha256"].items():
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing; prepare the data again")
+        # The table is small: it is always compared.
+        if (verify or name == "clips.npz") and sha256(folder / name) != expected:
+            raise ValueError(f"{folder / name} is damaged: its SHA-256 differs from manifest.json")
     joints = skeletons.get_layout(manifest["layout"]).num_joints
     shape = (manifest["rows"], joints, manifest["coords"])
     for name, expected_size in (

@@ -58,7 +58,7 @@ def hips_of(poses: Array, known: Array, hips: tuple[int, int]) -> Array:
     poses: [..., time, joints, coords]. known: [..., joints].
     """
     is_hip = np.isin(np.arange(poses.shape[-2]), hips)
-    weight = known & is_hip
+    weight = known & np.broadcast_to(is_hip, known.shape)
     weight = jnp.where(weight.any(axis=-1, keepdims=True), weight, known).astype(poses.dtype)
     total = jnp.maximum(weight.sum(axis=-1), 1.0)
     return jnp.einsum("...tvc,...v->...tc", poses, weight) / total[..., None, None]
@@ -99,6 +99,26 @@ def ancestors(layout: Layout) -> np.ndarray:
     return matrix
 
 
+def bones_of(poses: Array, layout: Layout) -> Array:
+    """The bone that ends in each joint, [..., joints, coords]: joint minus parent, root 0."""
+    parents = np.asarray(layout.parents)
+    has_parent = (parents >= 0).astype(np.float32)
+    bones = poses - poses[..., parents, :]
+    return jnp.einsum("...jc,j->...jc", bones, has_parent)
+
+
+def scale_bones(poses: Array, bone_scale: Array, layout: Layout) -> Array:
+    """Changes the length of every bone in place: directions and the root's path stay.
+
+    poses: [..., time, joints, coords]. bone_scale: [..., joints]. layout: bones form a tree.
+    """
+    root = layout.parents.index(-1)
+    moved = jnp.einsum(
+        "ij,...tjc,...j->...tic", ancestors(layout), bones_of(poses, layout), bone_scale
+    )
+    return moved + poses[..., root : root + 1, :]
+
+
 def repose(poses: Array, bone_scale: Array, layout: Layout) -> Array:
     """The same motion on another body: every bone keeps its direction and changes its length.
 
@@ -110,12 +130,8 @@ def repose(poses: Array, bone_scale: Array, layout: Layout) -> Array:
       bone_scale: [..., joints], factor on the bone that ends in each joint; the root's is ignored.
       layout: a layout whose bones form a tree.
     """
-    parents = np.asarray(layout.parents)
-    root = int(np.flatnonzero(parents < 0)[0])
-    has_parent = (parents >= 0).astype(np.float32)
-    path = ancestors(layout)
-    bones = poses - jnp.einsum("...jc,j->...jc", poses[..., parents, :], has_parent)
-    bones = jnp.einsum("...jc,j->...jc", bones, has_parent)
+    root, path = layout.parents.index(-1), ancestors(layout)
+    bones = bones_of(poses, layout)
     lengths = jnp.sqrt(jnp.square(bones).sum(axis=-1)).mean(axis=-2)  # [..., joints]
     leg = path[layout.index("left_ankle")] + path[layout.index("right_ankle")]
     scaled_leg = jnp.einsum("...j,...j,j->...", lengths, bone_scale, leg)
@@ -132,7 +148,8 @@ def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
     """
     weight = valid[..., None].astype(np.float64)
     seen = np.maximum(weight.sum(axis=1), 1.0)
-    mean = (poses * weight).sum(axis=1) / seen
+    poses = np.where(valid[..., None], poses, 0.0)  # a missing joint may hold NaN
+    mean = poses.sum(axis=1) / seen
     variance = (np.square(poses - mean[:, None]) * weight).sum(axis=1) / seen
     energy = variance.sum(axis=(1, 2))
     return np.argsort(-energy, kind="stable")[:count]

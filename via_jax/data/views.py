@@ -9,7 +9,7 @@ from via_jax.data import augment
 from via_jax.data.batches import Windows
 from via_jax.data.cameras import project, random_cameras, view
 from via_jax.data.sampling import partner
-from via_jax.data.transforms import Frame, measure, repose, to_frame
+from via_jax.data.transforms import Frame, bones_of, measure, repose, to_frame
 from via_jax.skeletons import Layout
 from via_jax.typing import Array, Batch
 
@@ -20,6 +20,8 @@ class Views(NamedTuple):
     Attributes:
       layout: of the poses.
       coords: what the model reads, 2 or 3; 3D recordings are projected for 2D models.
+      normalisation: "body" centres a window on its hips and scales it by its extent; "screen" maps
+        the image to [-1, 1] in width with its aspect kept, as the published 2D benchmarks do.
       y_up: True where the recordings' y grows upwards.
       camera: ranges of `random_cameras` for training; None: the recordings' own view (2D, or the
         camera's axes of a 3D recording).
@@ -33,6 +35,7 @@ class Views(NamedTuple):
 
     layout: Layout
     coords: int
+    normalisation: str
     y_up: bool
     camera: dict | None
     test_camera: dict | None
@@ -58,6 +61,18 @@ def _see(poses: Array, known: Array, camera, views: Views) -> Array:
     return view(poses - middle[:, None, None, :], camera)
 
 
+def _frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
+    """What a window is centred and scaled by."""
+    if views.normalisation == "body":
+        return measure(seen, windows.known, views.layout.hips)
+    if views.normalisation != "screen":
+        raise ValueError(f'normalisation={views.normalisation!r}; expected "body" or "screen"')
+    if windows.poses.shape[-1] != 2:
+        raise ValueError('normalisation "screen" is for 2D recordings; set it to "body"')
+    # x -> 2 x / w - 1 and y -> 2 y / w - h / w.
+    return Frame(centre=windows.size / 2, scale=windows.size[:, 0] / 2)
+
+
 def evaluation_batch(windows: Windows, sequence: Array, key: jax.Array, views: Views) -> Batch:
     """Model input without any augmentation; the camera of a sequence depends on key alone."""
     camera = None
@@ -66,7 +81,7 @@ def evaluation_batch(windows: Windows, sequence: Array, key: jax.Array, views: V
         keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(sequence)
         camera = jax.vmap(lambda k: random_cameras(k, (), **ranges))(keys)
     seen = _see(windows.poses, windows.known, camera, views)
-    frame = measure(seen, windows.known, views.layout.hips)
+    frame = _frame_of(seen, windows, views)
     return {"poses": to_frame(seen, windows.known, frame), "valid": windows.valid}
 
 
@@ -85,7 +100,7 @@ def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool)
     """
     keys = jax.random.split(key, 6)
     # Mirrored before everything else, so that a motion and its target stay of one hand.
-    windows = Windows(*augment.random_mirror(keys[0], *windows, views.layout, views.mirror))
+    windows = _mirrored(windows, keys[0], views)
     batch, in_3d = windows.poses.shape[0], windows.poses.shape[-1] == 3
     if paired and not (in_3d and views.bone_spread > 0):
         raise ValueError(
@@ -99,21 +114,47 @@ def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool)
         bones = augment.random_bone_scales(keys[2], batch, views.layout, views.bone_spread)
         poses = repose(windows.poses, bones, views.layout)
     seen = _see(poses, windows.known, camera, views)
-    frame = measure(seen, windows.known, views.layout.hips)
+    frame = _frame_of(seen, windows, views)
     result = {"poses": _place(seen, windows.known, frame, keys[3], views), "valid": windows.valid}
     if paired:
         # Ordered by character: row i shows the partner's motion on the body and camera of row i.
-        other = repose(partner(windows.poses), bones, views.layout)
+        # From the body that the partner was recorded with to the one that row i shows.
+        lengths = jnp.linalg.norm(bones_of(windows.poses, views.layout), axis=-1).mean(axis=1)
+        change = bones * lengths / jnp.maximum(partner(lengths), 1e-6)
+        other = repose(partner(windows.poses), change, views.layout)
         known = partner(windows.known)
         seen = _see(other, known, camera, views)
         centre = measure(seen, known, views.layout.hips).centre
         target = _place(seen, known, frame._replace(centre=centre), keys[3], views)
         result |= {"target": partner(target), "target_valid": windows.valid}
-    result["poses"] = augment.random_noise(keys[4], result["poses"], views.noise)
+    noisy = augment.random_noise(keys[4], result["poses"], views.noise)
+    result["poses"] = jnp.where(windows.known[:, None, :, None], noisy, 0.0)
     result["poses"], result["valid"] = augment.random_loss_of_joints(
         keys[5], result["poses"], result["valid"], views.lost_joints
     )
     return result
+
+
+def two_view_batch(windows: Windows, key: jax.Array, views: Views) -> Batch:
+    """Every window twice, as `training_batch` draws it: one motion seen as two characters.
+
+    Returns:
+      "poses" and "valid" of the first view, "other" and "other_valid" of the second. A mirror image
+      is drawn once for both.
+    """
+    mirror_key, first_key, second_key = jax.random.split(key, 3)
+    windows = _mirrored(windows, mirror_key, views)
+    views = views._replace(mirror=0.0)
+    first = training_batch(windows, first_key, views, paired=False)
+    second = training_batch(windows, second_key, views, paired=False)
+    return {**first, "other": second["poses"], "other_valid": second["valid"]}
+
+
+def _mirrored(windows: Windows, key: jax.Array, views: Views) -> Windows:
+    poses, valid, known = augment.random_mirror(
+        key, *windows[:3], windows.size[:, 0], views.layout, views.mirror
+    )
+    return Windows(poses, valid, known, windows.size)
 
 
 def _place(seen: Array, known: Array, frame: Frame, key: jax.Array, views: Views) -> Array:

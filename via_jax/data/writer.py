@@ -18,7 +18,7 @@ LEVELS = 32767  # of int16 on each side of the origin
 def quantise(poses: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Fixed-point values of one sequence: (int16 values, scale, origin).
 
-    The error is at most scale / 2 in each coordinate: 1/65534 of the sequence's larger extent.
+    The error is at most scale / 2 in each coordinate: 1/131068 of the sequence's larger extent.
     poses: [time, joints, coords]. known: [joints]; other joints become 0.
     """
     inside = poses[:, known]
@@ -71,7 +71,7 @@ def write(
         k: [] for k in ("row", "length", "clip", "scale", "origin", "known")
     }
     facts: dict[str, list] = {
-        k: [] for k in ("persons", "label", "name", "subject", "camera", "roles")
+        k: [] for k in ("persons", "label", "size", "name", "subject", "camera", "roles")
     }
     first: Clip | None = None
     names: set[str] = set()
@@ -110,7 +110,7 @@ def write(
                 ):
                     sequences[key].append(value)
                 rows += clip.num_frames
-                error = max(error, scale / 2)
+                error = max(error, scale / 2 if values.any() else 0.0)
             observed += int(valid.sum())
             for key, fact in (
                 ("persons", len(poses)),
@@ -119,6 +119,7 @@ def write(
                 ("subject", clip.subject or ""),
                 ("camera", clip.camera or ""),
                 ("roles", splits(clip)),
+                ("size", clip.image_size or (0, 0)),
             ):
                 facts[key].append(fact)
     if first is None:
@@ -139,6 +140,7 @@ def write(
         "label": np.asarray(
             [-1 if label is None else classes.index(label) for label in facts["label"]], np.int32
         ),
+        "size": np.asarray(facts["size"], np.float32),
         "names": np.asarray(facts["name"]),
         "subjects": np.asarray(facts["subject"]),
         "cameras": np.asarray(facts["camera"]),

@@ -33,14 +33,17 @@ def features_of(
       variables: {"params", "batch_stats"} of an autoencoder.
       batch: see `over_clips`.
       model: its settings.
-      feature: "motion", the temporal mean of r_m, or "code", that of r.
+      feature: "motion", the temporal mean of r_m; "code", that of r; "poses", the flattened input
+        itself, a baseline without any encoder.
       published_persons: average absent persons too, as the published code does.
 
     Raises:
       ValueError: another feature.
     """
+    if feature == "poses":
+        return batch["poses"].reshape(len(batch["poses"]), -1)
     if feature not in ("motion", "code"):
-        raise ValueError(f'feature={feature!r}; expected "motion" or "code"')
+        raise ValueError(f'feature={feature!r}; expected "motion", "code" or "poses"')
     encoder, dictionary = encoder_parts(model)
     code: Any = encoder.apply(
         {
@@ -111,12 +114,13 @@ def adapt(
     """
     del feature, published_persons
     encoder, _ = encoder_parts(model)
-    before = variables["batch_stats"]["encoder"]
+    # One update of zeros is a tenth of the statistics of the batch, without rounding errors of old.
+    zeros = jax.tree.map(np.zeros_like, variables["batch_stats"]["encoder"])
 
     def function(variables: Any, inputs: Batch) -> Array:
         params = variables["params"]["encoder"]
         _, changed = encoder.apply(
-            {"params": params, "batch_stats": variables["batch_stats"]["encoder"]},
+            {"params": params, "batch_stats": zeros},
             inputs["poses"],
             True,
             mutable=["batch_stats"],
@@ -125,13 +129,12 @@ def adapt(
         return jnp.broadcast_to(flat[None], (inputs["poses"].shape[0], len(flat)))
 
     updated = over_clips(function, variables, data, clips, **how).mean(axis=0)
-    leaves, structure = jax.tree.flatten(before)
+    leaves, structure = jax.tree.flatten(zeros)
     ends = np.cumsum([leaf.size for leaf in leaves])
-    stats = []
-    for leaf, piece in zip(leaves, np.split(updated, ends[:-1])):
-        old = np.asarray(leaf)
-        # One update is 0.9 old + 0.1 batch.
-        stats.append(((piece.reshape(old.shape) - 0.9 * old) / 0.1).astype(np.float32))
+    stats = [
+        (10.0 * piece).reshape(leaf.shape).astype(np.float32)
+        for leaf, piece in zip(leaves, np.split(updated, ends[:-1]))
+    ]
     encoder_stats = jax.tree.unflatten(structure, stats)
     return {
         **variables,

@@ -168,7 +168,7 @@ def fine_tune(
     Raises:
       ValueError: clips without a label, or weights of another model.
     """
-    for name, clips in (("training", train), ("test", test)):
+    for name, clips in (("training", train), ("held-out", held_out), ("test", test)):
         unknown = int((data.label[clips] < 0).sum())
         if unknown:
             raise ValueError(f"{unknown} {name} clips have no known class; leave them out")

@@ -87,7 +87,12 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
         unknown,
         data.label[test],
         classes=data.classes,
+        rates=tuple(settings.rates),
         penalties=tuple(settings.penalties),
+        epochs=settings.epochs,
+        batch=settings.batch,
+        weight_decay=settings.weight_decay,
+        seed=config.seed,
     )
     with open_run(workdir, config.to_dict()) as run:
         run.results(**flat(result))
@@ -152,5 +157,5 @@ def flat(result: dict) -> dict:
 
 def headline(result: dict) -> dict:
     """The few numbers that a person wants to see first."""
-    names = ("top1", "top5", "mean_class", "clips", "held_out_top1", "penalty")
+    names = ("top1", "top5", "mean_class", "optimum_top1", "held_out_top1", "clips")
     return {name: result[name] for name in names if result.get(name) is not None}

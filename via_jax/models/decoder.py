@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from via_jax.models.encoder import at_least_float32
 from via_jax.typing import Array
 
 CHANNELS = (128, 64)  # of the two hidden convolutions, at width 1
@@ -52,4 +53,4 @@ class Decoder(nn.Module):
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
                 x = nn.leaky_relu(x, 0.2)
         poses = x.reshape(*x.shape[:2], self.joints, self.coords)
-        return poses.astype(jnp.float32)
+        return at_least_float32(poses)

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from via_jax.models.encoder import at_least_float32
 from via_jax.typing import Array
 
 
@@ -67,7 +68,7 @@ class DirectionDictionary(nn.Module):
         """D_c, [channels, directions]: orthonormal columns, float32 whatever the compute type."""
         shape = (channels, self.num_directions)
         raw = self.param("directions", nn.initializers.orthogonal(), shape)
-        raw = raw.astype(jnp.promote_types(raw.dtype, jnp.float32))
+        raw = at_least_float32(raw)
         if not self.learned:
             raw = jax.lax.stop_gradient(raw)
         return jnp.linalg.qr(raw)[0]

@@ -40,6 +40,11 @@ def uniform(bound: float) -> Callable:
     return init
 
 
+def at_least_float32(x: Array) -> jax.Array:
+    """bfloat16 and float16 as float32; float32 and float64 as they are."""
+    return jnp.asarray(x, jnp.promote_types(x.dtype, jnp.float32))
+
+
 def batch_norm(train: bool, dtype: Any, name: str, scale: float = 1.0) -> nn.BatchNorm:
     """Batch norm with PyTorch's momentum 0.1 and epsilon 1e-5; statistics in float32."""
     return nn.BatchNorm(
@@ -91,7 +96,7 @@ class SpatialUnit(nn.Module):
             )
             scores = jnp.einsum("nsf,ntf->nst", source, target) / (embedded * time)
             # Softmax over the source joint, in float32 whatever the compute type.
-            attention = nn.softmax(scores.astype(jnp.float32), axis=1)
+            attention = nn.softmax(at_least_float32(scores), axis=1)
             mixing = (dependency[head][None] + attention).astype(x.dtype)
             mixed = jnp.einsum("nst,nsf->ntf", mixing, flat).reshape(x.shape)
             summed = summed + mixed @ weights[head]
@@ -209,7 +214,7 @@ class Encoder(nn.Module):
             )(x, train)
         code = x.mean(axis=1)  # over joints: [sequences, time / 4, channels]
         code = code.reshape(batch, persons, time // TIME_FACTOR, POOLING, -1).mean(axis=3)
-        return code.astype(jnp.float32)
+        return at_least_float32(code)
 
 
 def mean_over_persons(code: Array, present: Array | None) -> Array:

@@ -1,0 +1,245 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from via_jax.data import transforms
+from via_jax.data.synthetic import random_motions
+from via_jax.data.synthetic_bodies import Bodies, perform, random_bodies
+from via_jax.skeletons import get_layout
+
+LAYOUT = get_layout("unik17")
+ROOT = LAYOUT.index("mid_hip")
+HIPS = (1, 2)  # of the small poses below
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+# Gaps
+
+
+def bridged_track(track, seen):
+    """Reference of one joint: each gap from its two ends."""
+    frames = np.flatnonzero(seen)
+    filled = np.zeros(track.shape)
+    for t in range(len(track)):
+        if not len(frames):
+            continue
+        before, after = frames[frames <= t], frames[frames >= t]
+        if len(before) and len(after):
+            low, high = before[-1], after[0]
+            share = 0 if high == low else (t - low) / (high - low)
+            filled[t] = (1 - share) * track[low] + share * track[high]
+        else:
+            filled[t] = track[before[-1] if len(before) else after[0]]
+    return filled
+
+
+@pytest.mark.parametrize("garbage", [0.0, 1e6, np.nan, np.inf])
+def test_bridge_against_a_loop(garbage):
+    poses = rng().normal(size=(2, 9, 6, 3)).astype(np.float32)
+    valid = rng(1).random((2, 9, 6)) < 0.5
+    valid[0, :, 1] = False  # never seen
+    valid[0, :, 2] = np.arange(9) == 4  # once
+    valid[0, :, 3] = True
+    poses[~valid] = garbage
+    filled, known = transforms.bridge(poses, valid)
+    for person, joint in np.ndindex(2, 6):
+        expected = bridged_track(poses[person, :, joint], valid[person, :, joint])
+        np.testing.assert_allclose(filled[person, :, joint], expected, atol=1e-6)
+    np.testing.assert_array_equal(known, valid.any(axis=1))
+    np.testing.assert_array_equal(filled[valid], poses[valid])
+    assert not filled[0, :, 1].any() and not known[0, 1]
+    assert filled.dtype == np.float32
+
+
+def test_bridge_leaves_its_input_alone():
+    poses, valid = np.ones((1, 3, 2, 2), np.float32), np.ones((1, 3, 2), bool)
+    poses[0, 1, 0], valid[0, 1, 0] = 7.0, False
+    transforms.bridge(poses, valid)
+    assert poses[0, 1, 0, 0] == 7.0 and not valid[0, 1, 0]
+
+
+# Windows
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray])
+def test_pad_window_repeats_from_the_start(array):
+    x = array(np.arange(10).reshape(2, 5))
+    padded = transforms.pad_window(x, 8, axis=1)
+    np.testing.assert_array_equal(padded[0], [0, 1, 2, 3, 4, 0, 1, 2])
+    np.testing.assert_array_equal(transforms.pad_window(x, 5, axis=1), x)
+    twice = transforms.pad_window(x, 5, axis=0)
+    np.testing.assert_array_equal(twice, x[np.array([0, 1, 0, 1, 0])])
+
+
+# Centre and scale
+
+
+def measured(poses, known, hips):
+    """Reference of `measure` for one window."""
+    by = [h for h in hips if known[h]] or list(np.flatnonzero(known))
+    roots = [np.mean([pose[j] for j in by], axis=0) for pose in poses]
+    squares = [
+        ((pose[j] - root) ** 2).sum()
+        for pose, root in zip(poses, roots, strict=True)
+        for j in np.flatnonzero(known)
+    ]
+    return np.mean(roots, axis=0), np.sqrt(np.mean(squares))
+
+
+@pytest.mark.parametrize("coords", [2, 3])
+@pytest.mark.parametrize("missing", [(), (1,), (1, 2), (0, 4)])
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray])
+def test_measure_against_a_loop(coords, missing, array):
+    poses = (rng().normal(size=(2, 4, 5, coords)) + 3).astype(np.float32)
+    known = np.ones((2, 5), bool)
+    known[1, list(missing)] = False
+    frame = transforms.measure(array(poses), array(known), HIPS)
+    for i in range(2):
+        centre, scale = measured(poses[i].astype(np.float64), known[i], HIPS)
+        np.testing.assert_allclose(frame.centre[i], centre, rtol=1e-5)
+        np.testing.assert_allclose(frame.scale[i], scale, rtol=1e-5)
+
+
+def test_a_window_without_extent_has_scale_one():
+    poses = np.full((3, 4, 5, 2), 7.0, np.float32)
+    known = np.array([[True] * 5, [False] * 5, [True] + [False] * 4])
+    frame = transforms.measure(poses, known, HIPS)
+    np.testing.assert_array_equal(frame.scale, 1.0)
+    np.testing.assert_array_equal(transforms.to_frame(poses, known, frame), 0.0)
+
+
+def test_to_frame_centres_and_scales():
+    poses = (rng().normal(size=(2, 4, 5, 2)) * 40 + 300).astype(np.float32)
+    known = np.ones((2, 5), bool)
+    placed = transforms.to_frame(poses, known, transforms.measure(poses, known, HIPS))
+    again = transforms.measure(placed, known, HIPS)
+    np.testing.assert_allclose(again.centre, 0.0, atol=1e-5)
+    np.testing.assert_allclose(again.scale, 1.0, atol=1e-5)
+    other = 2.5 * poses - np.float32(100)  # another place and size of the person in the image
+    frame = transforms.measure(other, known, HIPS)
+    np.testing.assert_allclose(transforms.to_frame(other, known, frame), placed, atol=1e-4)
+
+
+def test_from_frame_undoes_to_frame():
+    poses = (rng().normal(size=(2, 3, 4, 5, 2)) * 40 + 300).astype(np.float32)
+    known = rng(1).random((2, 3, 5)) < 0.7
+    frame = transforms.measure(poses, known, HIPS)
+    placed = transforms.to_frame(poses, known, frame)
+    where = np.broadcast_to(known[:, :, None], poses.shape[:-1])
+    np.testing.assert_allclose(
+        np.asarray(transforms.from_frame(placed, frame))[where], poses[where], rtol=1e-5
+    )
+    assert not np.asarray(placed)[~where].any()
+
+
+def test_joints_that_are_not_known_do_not_leak():
+    poses = rng().normal(size=(2, 4, 5, 2)).astype(np.float32)
+    known = np.array([[True, False, True, True, False], [False, False, False, True, True]])
+    garbage = np.where(known[:, None, :, None], poses, np.float32(1e4))
+    frame, same = (transforms.measure(x, known, HIPS) for x in (poses, garbage))
+    np.testing.assert_array_equal(frame.centre, same.centre)
+    np.testing.assert_array_equal(frame.scale, same.scale)
+    np.testing.assert_array_equal(
+        transforms.to_frame(poses, known, frame), transforms.to_frame(garbage, known, frame)
+    )
+
+
+# Bodies
+
+
+def bone_lengths(poses):
+    return np.linalg.norm(transforms.bones_of(poses, LAYOUT), axis=-1)
+
+
+def test_ancestors_lead_to_the_root():
+    matrix = transforms.ancestors(LAYOUT)
+    wrist = ["left_wrist", "left_elbow", "left_shoulder", "neck", "chest", "mid_hip"]
+    expected = np.isin(np.array(LAYOUT.joints), wrist)
+    np.testing.assert_array_equal(matrix[LAYOUT.index("left_wrist")], expected)
+    np.testing.assert_array_equal(matrix[:, ROOT], 1)
+    assert matrix[ROOT].sum() == 1
+
+
+def test_bones_add_up_to_the_pose():
+    poses = rng().normal(size=(2, 4, 17, 3)).astype(np.float32)
+    bones = np.asarray(transforms.bones_of(poses, LAYOUT))
+    for parent, child in LAYOUT.bones:
+        expected = poses[:, :, child] - poses[:, :, parent]
+        np.testing.assert_allclose(bones[:, :, child], expected, atol=1e-6)
+    assert not bones[:, :, ROOT].any()
+
+
+@pytest.mark.parametrize("change", [transforms.repose, transforms.scale_bones])
+def test_bones_keep_their_direction_and_change_their_length(change):
+    poses = rng().normal(size=(2, 4, 17, 3)).astype(np.float32)
+    factor = rng(1).uniform(0.5, 2.0, size=(2, 17)).astype(np.float32)
+    moved = change(poses, factor, LAYOUT)
+    bones, changed = (transforms.bones_of(x, LAYOUT) for x in (poses, moved))
+    np.testing.assert_allclose(changed, bones * factor[:, None, :, None], atol=1e-5)
+    ones = np.ones((2, 17), np.float32)
+    np.testing.assert_allclose(change(poses, ones, LAYOUT), poses, atol=1e-5)
+
+
+def test_scale_bones_keeps_the_path():
+    poses = rng().normal(size=(2, 4, 17, 2)).astype(np.float32)
+    moved = transforms.scale_bones(poses, np.full((2, 17), 2.0, np.float32), LAYOUT)
+    np.testing.assert_allclose(moved[:, :, ROOT], poses[:, :, ROOT], atol=1e-6)
+
+
+def test_repose_scales_the_path_with_the_legs():
+    poses = rng().normal(size=(1, 4, 17, 3)).astype(np.float32)
+    grown = transforms.repose(poses, np.full((1, 17), 1.5, np.float32), LAYOUT)
+    np.testing.assert_allclose(grown, 1.5 * poses, rtol=1e-4, atol=1e-5)
+    no_leg = [i for i, name in enumerate(LAYOUT.joints) if name[-3:] not in ("hip", "nee", "kle")]
+    factor = np.ones((1, 17), np.float32)
+    factor[:, no_leg] = 3.0
+    np.testing.assert_allclose(
+        transforms.repose(poses, factor, LAYOUT)[:, :, ROOT], poses[:, :, ROOT], atol=1e-5
+    )
+
+
+def test_repose_is_forward_kinematics():
+    motions = random_motions(rng(2), "squat", 3, num_frames=20)
+    bodies = random_bodies(rng(3), 6, spread=2.0)
+    mine, other = perform(motions, bodies[:3]), perform(motions, bodies[3:])
+    lengths = np.where(bodies.lengths > 0, bodies.lengths, 1)
+    moved = np.asarray(transforms.repose(mine, lengths[3:] / lengths[:3], LAYOUT))
+    np.testing.assert_allclose(moved - moved[:, :, [ROOT]], other - other[:, :, [ROOT]], atol=1e-5)
+    np.testing.assert_allclose(bone_lengths(moved).mean(axis=1), bodies.lengths[3:], atol=1e-5)
+    ankles = [LAYOUT.index("left_ankle"), LAYOUT.index("right_ankle")]
+    assert np.abs(moved[:, :, ankles, 1].min(axis=-1)).max() < 0.1  # metres, "about there"
+
+
+def test_a_body_twice_as_large_performs_the_same_path():
+    motions = random_motions(rng(4), "walk", 1, num_frames=20)
+    body = random_bodies(rng(5), 1, spread=1.0)
+    small, large = perform(motions, body), perform(motions, Bodies(2 * body.lengths))
+    moved = transforms.repose(small, np.full((1, 17), 2.0, np.float32), LAYOUT)
+    # How a foot is judged to carry the body depends on metres, so the path is only nearly twice.
+    np.testing.assert_allclose(moved, large, atol=0.05)
+
+
+# Persons
+
+
+@pytest.mark.parametrize("garbage", [0.0, 1e6, np.nan, np.inf])
+def test_the_most_moving_persons_come_first(garbage):
+    poses = rng().normal(size=(4, 30, 5, 2)) * np.array([1.0, 3.0, 2.0, 0.5])[:, None, None, None]
+    valid = rng(1).random((4, 30, 5)) < 0.7
+    valid[:, :, 0] = False  # a joint that nobody shows
+    poses[~valid] = garbage
+    energies = []
+    for person in range(4):
+        tracks = [poses[person, valid[person, :, j], j] for j in range(1, 5)]
+        energies.append(sum(track.var(axis=0).sum() for track in tracks))
+    for count in (1, 2, 4, 9):
+        chosen = transforms.most_moving(poses, valid, count)
+        np.testing.assert_array_equal(chosen, np.argsort(energies)[::-1][:count])
+
+
+def test_equal_persons_keep_their_order():
+    poses, valid = np.ones((3, 4, 5, 2)), np.ones((3, 4, 5), bool)
+    np.testing.assert_array_equal(transforms.most_moving(poses, valid, 2), [0, 1])

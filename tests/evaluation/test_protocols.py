@@ -1,0 +1,161 @@
+"""Probing and fine-tuning from a config: splits, frozen weights, results, and what is refused."""
+
+import hashlib
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from via_jax.evaluation import protocols
+from via_jax.runs import read_metrics
+
+
+def digest(tree):
+    return hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(tree)))
+
+
+def files_of(workdir):
+    return {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+
+
+def test_splits_are_disjoint_and_few_labels_leave_the_rest_alone(tiny_data, tiny_config):
+    train, left, test = protocols.split_clips(tiny_config, tiny_data, 1.0)
+    assert sorted([*train, *left]) == tiny_data.clips_of("official", "train").tolist()
+    assert test.tolist() == tiny_data.clips_of("official", "test").tolist()
+    assert set(tiny_data.subjects[train]).isdisjoint(tiny_data.subjects[left])
+
+    few, same_left, same_test = protocols.split_clips(tiny_config, tiny_data, 0.25)
+    assert len(few) == round(0.25 * len(train)) and set(few) < set(train)
+    np.testing.assert_array_equal(same_left, left)
+    np.testing.assert_array_equal(same_test, test)
+    again, _, _ = protocols.split_clips(tiny_config, tiny_data, 0.25)
+    np.testing.assert_array_equal(again, few)
+    for fraction in (0.0, -0.5, 1.5):
+        with pytest.raises(ValueError, match=rf"label_fraction={fraction} must lie in \(0, 1\]"):
+            protocols.split_clips(tiny_config, tiny_data, fraction)
+
+
+def test_weights_come_from_the_checkpoint_that_is_named(pretrained, tiny_data, tiny_config):
+    found = protocols.autoencoder_variables(
+        tiny_config, tiny_data, str(pretrained.workdir), "latest"
+    )
+    jax.tree.map(np.testing.assert_array_equal, found["params"], pretrained.state.params)
+    jax.tree.map(np.testing.assert_array_equal, found["batch_stats"], pretrained.state.batch_stats)
+
+    tiny_config.model.num_directions = 5
+    with pytest.raises(ValueError, match=r"model\.num_directions: 4 there, 5 here"):
+        protocols.autoencoder_variables(tiny_config, tiny_data, str(pretrained.workdir), "best")
+    with pytest.raises(FileNotFoundError, match="nowhere/checkpoints does not exist"):
+        protocols.autoencoder_variables(tiny_config, tiny_data, "nowhere", "best")
+
+
+@pytest.fixture
+def probe_config(tiny_config, pretrained):
+    tiny_config.linear_probe.checkpoint = str(pretrained.workdir)
+    tiny_config.linear_probe.which = "latest"
+    tiny_config.linear_probe.batch = 7
+    tiny_config.linear_probe.epochs = 5
+    tiny_config.linear_probe.rates = (0.1,)
+    return tiny_config
+
+
+def test_the_probe_leaves_the_backbone_frozen(probe_config, pretrained, tmp_path, monkeypatch):
+    loaded = []
+    load = protocols.autoencoder_variables
+    monkeypatch.setattr(
+        protocols, "autoencoder_variables", lambda *args: loaded.append(load(*args)) or loaded[-1]
+    )
+    before = files_of(pretrained.workdir)
+    found = protocols.linear_probe(probe_config, tmp_path)
+    state = pretrained.state
+    expected = {"params": state.params, "batch_stats": state.batch_stats}
+    assert digest(loaded[0]).hexdigest() == digest(expected).hexdigest()
+    assert files_of(pretrained.workdir) == before
+
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["clips"] == 9 and stored["parameters"] == 17 * 3
+    assert all(stored[name] == value for name, value in found.items())
+    assert {"class_squat", "class_walk", "class_wave", "confusion", "penalty"} <= set(stored)
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+    assert protocols.linear_probe(probe_config, tmp_path) == found  # the same numbers again
+
+
+def test_adapting_the_statistics_changes_only_them(probe_config, tmp_path, monkeypatch):
+    """What features are taken with: the weights as they were, statistics of the training clips."""
+    used, adapted_on = [], []
+    extract, adapt = protocols.features.extract, protocols.features.adapt
+
+    def remember(variables, *args, **kwargs):
+        used.append(variables)
+        return extract(variables, *args, **kwargs)
+
+    def watch(variables, data, clips, **kwargs):
+        adapted_on.append((variables, clips))
+        return adapt(variables, data, clips, **kwargs)
+
+    monkeypatch.setattr(protocols.features, "extract", remember)
+    monkeypatch.setattr(protocols.features, "adapt", watch)
+    probe_config.linear_probe.statistics = "adapted"
+    protocols.linear_probe(probe_config, tmp_path)
+    ((before, clips),) = adapted_on
+    assert len(used) == 2 and used[0] is used[1]
+    jax.tree.map(np.testing.assert_array_equal, used[0]["params"], before["params"])
+    stats = [jax.tree.leaves(v["batch_stats"]["encoder"]) for v in (before, used[0])]
+    assert all((old != new).any() for old, new in zip(*stats))
+    assert len(clips) and max(clips) < 24  # no test clip
+
+
+def test_unknown_statistics_are_refused(probe_config, tmp_path):
+    probe_config.linear_probe.statistics = "running"
+    with pytest.raises(ValueError, match='statistics=\'running\'; expected "frozen" or "adapted"'):
+        protocols.linear_probe(probe_config, tmp_path)
+
+
+@pytest.fixture
+def tune_config(tiny_config, pretrained):
+    tiny_config.fine_tune.checkpoint = str(pretrained.workdir)
+    tiny_config.fine_tune.which = "latest"
+    return tiny_config
+
+
+def test_fine_tuning_starts_from_the_pretrained_encoder_and_learns_all_of_it(
+    tune_config, pretrained, tmp_path, monkeypatch
+):
+    states = []
+    run_steps = protocols.loop.run_steps
+
+    def remember(state, *args, **kwargs):
+        states.append(jax.tree.map(np.asarray, state))
+        states.append(jax.tree.map(np.asarray, run_steps(state, *args, **kwargs)))
+        return states[-1]
+
+    monkeypatch.setattr(protocols.loop, "run_steps", remember)
+    found = protocols.fine_tune(tune_config, tmp_path)
+    start, end = states
+    jax.tree.map(
+        np.testing.assert_array_equal, start.params["encoder"], pretrained.state.params["encoder"]
+    )
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), start.params, end.params)
+    assert all(jax.tree.leaves(changed)) and set(changed) == {"encoder", "head"}
+
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows if "train_top1" in row] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows if "held_out_top1" in row] == [4]
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["clips"] == 9 and stored["train_clips"] == 16
+    assert stored["held_out_top1"] == rows[-1]["held_out_top1"]
+    assert all(stored[name] == value for name, value in found.items())
+    assert sum(sum(row) for row in stored["confusion"]) == 9
+
+
+def test_results_are_flat_and_their_headline_short():
+    result = {"top1": 50.0, "clips": 2, "held_out_top1": None, "per_class": {"a": 50.0, "b": None}}
+    assert protocols.flat(result) == {
+        "top1": 50.0,
+        "clips": 2,
+        "held_out_top1": None,
+        "class_a": 50.0,
+        "class_b": None,
+    }
+    assert protocols.headline(result) == {"top1": 50.0, "clips": 2}

@@ -1,0 +1,204 @@
+"""Pre-training from a config: its work directory, a resumed run, pairs, and what is refused."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from via_jax import pretrain as pretraining
+from via_jax.checkpoints import Checkpoints, load_model
+from via_jax.data.batches import facts_of, frames_of, gather
+from via_jax.data.clusters import clusters_of
+from via_jax.data.held_out import held_out
+from via_jax.data.sampling import Window
+from via_jax.models.encoder import TIME_FACTOR
+from via_jax.pretrain import check_same_model, pair_feed, pretrain, self_error, views_of, window_of
+from via_jax.runs import read_metrics
+from via_jax.training import TrainState
+
+TERMS = {"self", "cycle", "triplet_motion", "triplet_character", "velocity"}
+
+
+def without_speed(workdir):
+    rows = read_metrics(workdir / "metrics.jsonl")
+    return [{k: v for k, v in row.items() if k != "clips_per_second"} for row in rows]
+
+
+def test_the_work_directory_of_a_finished_run(pretrained, tiny_config, tiny_data):
+    rows = read_metrics(pretrained.workdir / "metrics.jsonl")
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
+    assert all(TERMS | {"loss", "grad_norm"} <= set(row) for row in rows if "loss" in row)
+    errors = {row["step"]: row["held_out_self"] for row in rows if "held_out_self" in row}
+    assert sorted(errors) == [4, 6]
+    assert pretrained.results == {"steps": 6, "held_out_self": errors[6]}
+    stored = json.loads((pretrained.workdir / "results.json").read_text())
+    assert stored == pretrained.results
+
+    model, meta = load_model(pretrained.workdir / "checkpoints", "latest")
+    jax.tree.map(np.testing.assert_array_equal, model["params"], pretrained.state.params)
+    jax.tree.map(np.testing.assert_array_equal, model["batch_stats"], pretrained.state.batch_stats)
+    assert meta["model"] == tiny_config.model.to_dict()
+    assert (meta["layout"], meta["window"], meta["dataset"]) == ("unik17", 16, "tiny")
+    assert meta["data_sha256"] == tiny_data.manifest["sha256"]
+    with Checkpoints(pretrained.workdir / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.best_step() == min(errors, key=errors.__getitem__)
+
+
+def test_a_resumed_run_ends_as_the_uninterrupted_one(pretrained, tiny_config, tmp_path):
+    """The copy has lost its last checkpoint: it goes on from step 4."""
+    workdir = tmp_path / "run"
+    shutil.copytree(pretrained.workdir, workdir)
+    shutil.rmtree(workdir / "checkpoints" / "6")
+    results = pretrain(tiny_config, workdir)
+    assert results == pretrained.results
+    assert without_speed(workdir) == without_speed(pretrained.workdir)
+    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
+        state = pretrained.state
+        restored, _ = checkpoints.restore(
+            6,
+            {"params": state.params, "batch_stats": state.batch_stats},
+            {"step": state.step, "opt_state": state.opt_state},
+        )
+    found = TrainState(**restored["model"], **restored["training"])
+    jax.tree.map(np.testing.assert_array_equal, found, state)
+
+
+def test_the_work_directory_of_another_config_is_refused(pretrained, tiny_config):
+    tiny_config.pretrain.margin = 2.0
+    with pytest.raises(ValueError, match=r"another config:\n  pretrain.margin: stored 1.0, given"):
+        pretrain(tiny_config, pretrained.workdir)
+
+
+def test_the_true_retargeting_is_learned_where_it_is_known(tiny_config, tmp_path):
+    """And nothing held out: no evaluation, no best step."""
+    tiny_config.pretrain.paired = True
+    tiny_config.pretrain.optimizer.steps = 2
+    tiny_config.data.held_out = 0.0
+    assert pretrain(tiny_config, tmp_path) == {"steps": 2}
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2]
+    names = TERMS - {"cycle"} | {"cross", "loss", "grad_norm", "clips_per_second", "step"}
+    assert all(set(row) == names and row["cross"] > 0 for row in rows)
+
+
+def test_a_stage_starts_from_the_weights_of_another(pretrained, tiny_config, tmp_path, monkeypatch):
+    """The loop is handed the earlier weights, but a new optimiser and step 0."""
+    seen = []
+
+    def stop(state, *args, **kwargs):
+        seen.append(state)
+        raise InterruptedError
+
+    monkeypatch.setattr(pretraining.loop, "run_steps", stop)
+    tiny_config.pretrain.start_from = str(pretrained.workdir)
+    with pytest.raises(InterruptedError):
+        pretrain(tiny_config, tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, seen[0].params, pretrained.state.params)
+    jax.tree.map(np.testing.assert_array_equal, seen[0].batch_stats, pretrained.state.batch_stats)
+    assert int(seen[0].step) == 0
+
+
+def test_the_weights_of_another_model_are_refused(pretrained, tiny_config, tmp_path):
+    tiny_config.pretrain.start_from = str(pretrained.workdir)
+    tiny_config.model.num_directions = 8
+    tiny_config.model.width = 0.25
+    with pytest.raises(ValueError, match="holds another model") as caught:
+        pretrain(tiny_config, tmp_path)
+    assert "model.num_directions: 4 there, 8 here" in str(caught.value)
+    assert "model.width: 0.0625 there, 0.25 here" in str(caught.value)
+    assert "model.coords" not in str(caught.value)
+
+
+def test_another_layout_is_refused():
+    here = {"layout": "unik17", "model": {"width": 1.0}}
+    check_same_model(here, here, "run")
+    there = {"layout": "penn13", "model": {}}
+    with pytest.raises(ValueError, match="run holds another model") as caught:
+        check_same_model(there, here, "run")
+    assert "layout: 'penn13' there, 'unik17' here" in str(caught.value)
+    assert "model.width: None there, 1.0 here" in str(caught.value)
+
+
+def test_an_unknown_protocol_is_refused(tiny_config, tmp_path):
+    tiny_config.data.protocol = "cross_view"
+    with pytest.raises(ValueError, match=r"no protocol 'cross_view'; .* has \['official'\]"):
+        pretrain(tiny_config, tmp_path)
+
+
+@pytest.fixture
+def sequences(tiny_data, tiny_config):
+    train = tiny_data.clips_of("official", "train")
+    kept, left = held_out(tiny_data, train, tiny_config.data.held_out, tiny_config.seed)
+    assert len(left) >= 4 and len(kept) >= 12
+    return tiny_data.sequences_of(kept)
+
+
+def feed_of(config, data, sequences):
+    return pair_feed(config, data, sequences, window_of(config.data), views_of(config, data))
+
+
+def test_sources_lie_in_other_clusters_and_drivers_in_epochs(tiny_config, tiny_data, sequences):
+    feed = feed_of(tiny_config, tiny_data, sequences)
+    window = Window(8, TIME_FACTOR, "resample", 1.0, (1.0, 1.0))
+    views = views_of(tiny_config, tiny_data)
+    labels = clusters_of(tiny_data, sequences, count=3, window=window, views=views, seed=0)
+    cluster = dict(zip(sequences.tolist(), labels.tolist()))
+    draw, facts = jax.jit(feed.draw), facts_of(tiny_data)
+    drivers, sources = [], []
+    for step in range(len(sequences)):  # four epochs, four pairs a step
+        chosen = np.asarray(draw(step, facts).sequence).tolist()
+        assert len(chosen) == feed.clips == 8
+        for driver, source in zip(chosen[:4], chosen[4:]):
+            assert cluster[driver] != cluster[source]
+        drivers += chosen[:4]
+        sources += chosen[4:]
+    count = len(sequences)
+    for epoch in range(4):
+        assert sorted(drivers[epoch * count : (epoch + 1) * count]) == sorted(sequences)
+    assert drivers[:count] != drivers[count : 2 * count]
+    assert set(sources) <= set(sequences.tolist()) and len(set(sources)) > count / 2
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_batch_holds_one_person_a_sequence(paired, tiny_config, tiny_data, sequences):
+    tiny_config.pretrain.paired = paired
+    feed = feed_of(tiny_config, tiny_data, sequences)
+
+    def batch_of(step, facts, frames):
+        draw = feed.draw(step, facts)
+        low, high = gather(frames, facts.row[draw.sequence], draw)
+        return feed.finish(low, high, draw, facts, step)
+
+    batch = jax.eval_shape(batch_of, np.int32(0), facts_of(tiny_data), frames_of(tiny_data))
+    names = {"poses": (8, 1, 16, 17, 2), "valid": (8, 1, 16, 17)}
+    if paired:
+        names |= {"target": names["poses"], "target_valid": names["valid"]}
+    assert {name: value.shape for name, value in batch.items()} == names
+
+
+class Scaled:
+    """Stands in for an autoencoder: returns the poses times a factor."""
+
+    @staticmethod
+    def apply(variables, poses, train):
+        assert not train
+        return poses[:, 0] * variables["params"]["factor"]
+
+
+def test_the_held_out_error_counts_every_sequence_once(tiny_config, tiny_data):
+    """The last batch is filled up; what fills it must not count."""
+    window, views = window_of(tiny_config.data), views_of(tiny_config, tiny_data)
+    state = TrainState(step=0, params={"factor": 3.0}, batch_stats={}, opt_state=())
+
+    def error(sequences):
+        measure = self_error(tiny_config, Scaled, tiny_data, np.asarray(sequences), window, views)
+        return measure(state)["held_out_self"]
+
+    counts = {0: 40, 9: 22, 20: 3, 30: 1}
+    one_by_one = {sequence: error([sequence]) for sequence in counts}
+    assert np.ptp([*one_by_one.values()]) > 0.1
+    together = error(np.repeat([*counts], [*counts.values()]))  # in batches of 64 and 2
+    expected = sum(count * one_by_one[sequence] for sequence, count in counts.items()) / 66
+    np.testing.assert_allclose(together, expected, rtol=1e-5)

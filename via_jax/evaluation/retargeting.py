@@ -1,0 +1,237 @@
+"""Motion retargeting of one clip onto another, and how well bones and joint angles come out."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from via_jax import skeletons
+from via_jax.data.clip import Clip, check_clip
+from via_jax.data.prepare import to_layout
+from via_jax.data.transforms import (
+    bones_of,
+    bridge,
+    from_frame,
+    measure,
+    pad_window,
+    scale_bones,
+    to_frame,
+)
+from via_jax.models.autoencoder import Autoencoder
+from via_jax.models.decoder import SHORTEST_CODE
+from via_jax.models.encoder import TIME_FACTOR
+from via_jax.skeletons import Layout
+from via_jax.typing import Tree
+
+
+def retarget(
+    variables: Tree, meta: dict, driving: Clip, source: Clip, *, fit_bones: bool = True
+) -> Clip:
+    """The source's character making the driver's motion: decode(r_m of driver + r_c of source).
+
+    The most moving person of each clip is taken. The result lies in the source's layout and units;
+    joints that the model does not know are not valid. The root's path is the decoded one: the
+    driver's way, in the size of the source, around the middle of the source's own path. A 3D
+    recording is seen by a 2D model along its z axis.
+
+    Args:
+      variables, meta: of a pre-trained autoencoder, from `checkpoints.load_model`.
+      driving: whose motion; gives the number of frames and the frame rate.
+      source: whose body and camera.
+      fit_bones: scale each bone by one factor for the whole clip, so that the 95th percentile of
+        its length is the source's; False returns what the decoder wrote.
+
+    Raises:
+      ValueError: a clip that `check_clip` refuses, a 2D clip for a 3D model, or a body of which no
+        joint is known to the model.
+    """
+    layout = skeletons.get_layout(meta["layout"])
+    model = Autoencoder(joints=layout.num_joints, **meta["model"])
+    moves, moves_known, _ = _model_input(driving, layout, model.coords)
+    looks, looks_known, looks_seen = _model_input(source, layout, model.coords)
+
+    @jax.jit
+    def encode(variables, poses, weight):
+        code = model.apply(variables, poses[None, None], False, method="encode")
+        return model.apply(variables, code, weight[None], method="split")
+
+    @jax.jit
+    def decode(variables, motion, character):
+        return model.apply(variables, motion, character, False, method="decode")[0]
+
+    def split(poses, known):
+        frame = measure(poses, known, layout.hips)
+        frames = len(poses)
+        steps = max(-(-frames // TIME_FACTOR), SHORTEST_CODE)
+        padded = pad_window(to_frame(poses, known, frame), TIME_FACTOR * steps, axis=0)
+        real = (np.arange(len(padded)) < frames).reshape(-1, TIME_FACTOR).mean(axis=1)
+        return encode(variables, padded, real.astype(np.float32)), frame
+
+    motion, _ = split(moves, moves_known)
+    character, frame = split(looks, looks_known)
+    decoded = decode(variables, motion.motion, character.character)[: len(moves)]
+    poses = np.asarray(from_frame(decoded, frame))
+    known = moves_known & looks_known
+    if fit_bones:
+        scale = bone_scale(poses, looks, looks_seen, layout)
+        poses = np.asarray(scale_bones(poses, scale, layout))
+    valid = np.broadcast_to(known, poses.shape[:2])
+    result = dataclasses.replace(
+        source,
+        poses=np.where(valid[..., None], poses, 0)[None].astype(np.float32),
+        valid=valid[None].copy(),
+        layout=layout.name,
+        name=f"{driving.name}-on-{source.name}",
+        label=driving.label,
+        frame_rate=driving.frame_rate,
+        y_up=False if model.coords == 2 else source.y_up,
+        split=None,
+    )
+    return check_clip(to_layout(result, source.layout))
+
+
+def _model_input(
+    clip: Clip, layout: Layout, coords: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bridged poses [time, joints, coords] of one person, known [joints], valid [time, joints]."""
+    check_clip(clip)
+    clip = to_layout(clip, layout.name)
+    poses, valid = clip.poses[:1], clip.valid[:1]
+    if poses.shape[-1] < coords:
+        raise ValueError(f"clip {clip.name!r} is 2D and the model 3D; take a 2D model")
+    if poses.shape[-1] > coords:
+        sign = -1.0 if clip.y_up else 1.0
+        poses = poses[..., :2] * np.array([1.0, sign], np.float32)
+    bridged, known = bridge(poses, valid)
+    if not known.any():
+        raise ValueError(
+            f"clip {clip.name!r} has no joint that the model's layout {layout.name} knows"
+        )
+    return bridged[0], known[0], valid[0]
+
+
+def bone_lengths(poses: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
+    """Length of the bone that ends in each joint, [time, joints]; NaN where an end is not valid."""
+    lengths = np.linalg.norm(np.asarray(bones_of(poses, layout)), axis=-1)
+    parents = np.asarray(layout.parents)
+    both = valid & valid[:, parents] & (parents >= 0)
+    return np.where(both, lengths, np.nan)
+
+
+def percentile_length(poses: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
+    """95th percentile over time of each bone's length, [joints]; NaN where it was never seen."""
+    lengths = bone_lengths(poses, valid, layout)
+    seen = ~np.isnan(lengths).all(axis=0)
+    result = np.full(lengths.shape[1], np.nan)
+    result[seen] = np.nanpercentile(lengths[:, seen], 95, axis=0)
+    return result
+
+
+def bone_scale(
+    poses: np.ndarray, source: np.ndarray, source_valid: np.ndarray, layout: Layout
+) -> np.ndarray:
+    """Factor on each bone that gives it the source's 95th percentile, [joints]; 1 where unknown."""
+    everywhere = np.ones(poses.shape[:2], bool)
+    ours = percentile_length(poses, everywhere, layout)
+    theirs = percentile_length(source, source_valid, layout)
+    scale = theirs / np.maximum(ours, 1e-9)
+    return np.where(np.isfinite(scale), scale, 1.0).astype(np.float32)
+
+
+def joint_angles(poses: np.ndarray, layout: Layout) -> np.ndarray:
+    """Signed angle in radians (2D) or angle (3D) between adjacent bones, [time, angles]."""
+    bones = np.asarray(bones_of(poses, layout))
+    angles = []
+    for joint, parent in enumerate(layout.parents):
+        if parent < 0 or layout.parents[parent] < 0:
+            continue
+        first, second = bones[:, parent], bones[:, joint]
+        dot = (first * second).sum(axis=-1)
+        if poses.shape[-1] == 2:
+            cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+            angles.append(np.unwrap(np.arctan2(cross, dot)))
+        else:
+            size = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+            angles.append(np.arccos(np.clip(dot / np.maximum(size, 1e-9), -1, 1)))
+    return np.stack(angles, axis=1)
+
+
+def angle_correlation(poses: np.ndarray, driver: np.ndarray, layout: Layout) -> float:
+    """Mean over joint angles of the correlation over time with the driver's, in [-1, 1].
+
+    poses, driver: [time, joints, coords] of one length. Angles that hardly move in the driver
+    (below 2 degrees of standard deviation) have no motion to follow and are left out.
+    """
+    ours, theirs = joint_angles(poses, layout), joint_angles(driver, layout)
+    moving = theirs.std(axis=0) > np.deg2rad(2.0)
+    if not moving.any():
+        return float("nan")
+    ours = ours[:, moving] - ours[:, moving].mean(axis=0)
+    theirs = theirs[:, moving] - theirs[:, moving].mean(axis=0)
+    spread = np.maximum(ours.std(axis=0) * theirs.std(axis=0), 1e-12)
+    return float(((ours * theirs).mean(axis=0) / spread).mean())
+
+
+def judge(result: Clip, driving: Clip, source: Clip, layout_name: str) -> dict[str, float]:
+    """Numbers on a retargeted clip that need no ground truth, measured in the model's layout.
+
+    Returns:
+      "bone_error": largest over bones of |95th percentile length / the source's - 1|, in percent;
+      "bone_error_median": the median over bones; "angle_correlation": with the driver;
+      "angle_correlation_of_source": of the copied source, repeated to the driver's length.
+    """
+    layout = skeletons.get_layout(layout_name)
+    coords = result.poses.shape[-1]
+    ours, _, valid = _model_input(result, layout, coords)
+    looks, _, looks_seen = _model_input(source, layout, coords)
+    moves, _, _ = _model_input(driving, layout, coords)
+    ratio = percentile_length(ours, valid, layout) / percentile_length(looks, looks_seen, layout)
+    error = 100.0 * np.abs(ratio[np.isfinite(ratio)] - 1.0)
+    copied = looks[np.arange(len(moves)) % len(looks)]
+    return {
+        "bone_error": float(error.max()),
+        "bone_error_median": float(np.median(error)),
+        "angle_correlation": angle_correlation(ours, moves, layout),
+        "angle_correlation_of_source": angle_correlation(copied, moves, layout),
+    }
+
+
+def errors(result: Clip, truth: Clip, driving: Clip, source: Clip) -> dict[str, float]:
+    """Distance from the true retargeted sequence, beside that of copying the driver or the source.
+
+    Mean squared joint error of the first person, each clip centred and scaled for itself, so that
+    a body's joints lie about 1 from its hips; all clips in one layout, the source is repeated.
+    """
+    layout = skeletons.get_layout(truth.layout)
+
+    def placed(clip: Clip) -> np.ndarray:
+        rows = np.arange(truth.num_frames) % clip.num_frames
+        poses, known = clip.poses[0, rows], clip.valid[0].any(axis=0)
+        return np.asarray(to_frame(poses, known, measure(poses, known, layout.hips)))
+
+    wanted = placed(truth)
+    return {
+        f"{name}_error": float(np.square(placed(clip) - wanted).mean())
+        for name, clip in (
+            ("retargeting", result),
+            ("copied_driver", driving),
+            ("copied_source", source),
+        )
+    }
+
+
+def write_json(path: str | Path, clip: Clip) -> None:
+    """Writes a clip as JSON: joint names, units, frame rate, and per frame [x, y(, z), valid]."""
+    rows = np.concatenate([clip.poses[0], clip.valid[0][..., None]], axis=-1)
+    content = {
+        "name": clip.name,
+        "layout": clip.layout,
+        "joints": list(skeletons.get_layout(clip.layout).joints),
+        "units": clip.units,
+        "y_up": clip.y_up,
+        "frame_rate": clip.frame_rate,
+        "frames": [[[round(float(v), 5) for v in joint] for joint in frame] for frame in rows],
+    }
+    Path(path).write_text(json.dumps(content) + "\n")

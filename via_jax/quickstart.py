@@ -1,0 +1,115 @@
+"""The main job from end to end on synthetic data: pre-train, probe, fine-tune, retarget."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from via_jax.checkpoints import load_model
+from via_jax.data import store, synthetic, writer
+from via_jax.data.cameras import project, random_cameras
+from via_jax.data.clip import Clip
+from via_jax.evaluation import protocols, retargeting
+from via_jax.figures.curves import loss_curves
+from via_jax.figures.retargeting import film
+from via_jax.pretrain import pretrain
+from via_jax.runs import open_run, read_metrics
+
+COMPILING = "/jax/core/compile/"  # prefix of the events in which jax reports tracing and compiling
+
+
+def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
+    """Runs all stages into a work directory; a rerun continues where it stopped.
+
+    Args:
+      config: see configs/quickstart.py; config.data.folder is set here.
+      workdir: gets data/, one folder for each stage, retargeted.gif, loss.png and results.json.
+
+    Returns:
+      The numbers of results.json: accuracies in percent, times in seconds.
+    """
+    begin = time.perf_counter()
+    compiling: list[float] = []
+
+    def note(event: str, duration_secs: float, **_: str | int) -> None:
+        if COMPILING in event:
+            compiling.append(duration_secs)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    workdir = Path(workdir)
+    config = config.copy_and_resolve_references()
+    config.data.folder = str(workdir / "data")
+    if not (workdir / "data").exists():
+        make_data(config, workdir / "data")
+
+    print("pre-training: retargeting between random bodies and cameras, no labels", flush=True)
+    pretrained = workdir / "pretrain"
+    pretrain(config, pretrained)
+    results: dict[str, float] = {}
+    for name, checkpoint, feature in (
+        ("raw_pose", "", "poses"),
+        ("random_linear", "", config.linear_probe.feature),
+        ("linear", str(pretrained), config.linear_probe.feature),
+    ):
+        print(f"linear probe: {name}", flush=True)
+        config.linear_probe.checkpoint, config.linear_probe.feature = checkpoint, feature
+        found = protocols.linear_probe(config, workdir / name)
+        results[f"{name}_top1"] = found["top1"]
+        results[f"{name}_optimum_top1"] = found["optimum_top1"]
+    for name, checkpoint in (("scratch", ""), ("fine_tune", str(pretrained))):
+        print(f"classification: {name}", flush=True)
+        config.fine_tune.checkpoint = checkpoint
+        results[f"{name}_top1"] = protocols.fine_tune(config, workdir / name)["top1"]
+
+    print("retargeting one unseen character's motion onto another", flush=True)
+    results |= show_retargeting(config, pretrained, workdir)
+    loss_curves(read_metrics(pretrained / "metrics.jsonl"), workdir / "loss.png")
+    results["seconds_compile"] = sum(compiling)
+    results["seconds_total"] = time.perf_counter() - begin
+    with open_run(workdir, config.to_dict(), may_change=("linear_probe", "fine_tune")) as run:
+        run.results(**results)
+    return results
+
+
+def make_data(config: Any, folder: Path) -> store.Prepared:
+    """Generates the embedded data set: 3D clips; characters and motions of the test are others."""
+    clips = synthetic.make_clips(config.seed, **config.synthetic)
+    return writer.write(
+        folder,
+        clips,
+        dataset="synthetic",
+        splits=lambda clip: {"official": str(clip.split)},
+    )
+
+
+def show_retargeting(config: Any, pretrained: Path, workdir: Path) -> dict[str, float]:
+    """Retargets between two test clips, films it, and compares it with the truth.
+
+    The error is the mean squared distance of the joints in the scale of the model's input, where a
+    body's joints lie about 1 from its hips.
+    """
+    rng = np.random.default_rng(config.seed)
+    first, second = (
+        synthetic.random_motions(rng, action, 1, num_frames=config.synthetic.num_frames)[0]
+        for action in ("jumping_jacks", "walk")
+    )
+    body, other = (synthetic.random_bodies(rng, 2, config.synthetic.test_spread)[i] for i in (0, 1))
+    cameras = random_cameras(
+        jax.random.key(config.seed), (2,), **config.data.views.test_camera.to_dict()
+    )
+
+    def clip(name, motion, body, camera):
+        seen = np.asarray(project(synthetic.perform(motion, body), camera))
+        valid = np.ones((1, *seen.shape[:2]), bool)
+        return Clip(seen[None].astype(np.float32), valid, "unik17", name, units="normalised")
+
+    camera = [jax.tree.map(lambda x, i=i: x[i], cameras) for i in (0, 1)]
+    driving = clip("jumping_jacks", first, body, camera[0])
+    source = clip("walk", second, other, camera[1])
+    truth = clip("truth", first, other, camera[1])
+    variables, meta = load_model(pretrained / "checkpoints", "latest")
+    result = retargeting.retarget(variables, meta, driving, source)
+    film(driving, source, result, workdir / "retargeted.gif", meta["layout"], truth=truth)
+    return retargeting.errors(result, truth, driving, source)
