@@ -36,6 +36,19 @@ def cameras(yaw: tuple[float, float], elevation: tuple[float, float]) -> ml_coll
     )
 
 
+def move() -> ml_collections.ConfigDict:
+    """Random moves of windows; the arguments of via_jax.data.augment.random_move."""
+    return ml_collections.ConfigDict(
+        {
+            "rotation": 10.0,  # degrees, to both sides
+            "scale": 0.1,  # relative, in [0, 1)
+            "squeeze": 0.0,  # largest loss of width, in [0, 1)
+            "shift": 0.0,  # in units of the scaled poses
+            "moving": False,  # drift over the window, as the published classifiers do
+        }
+    )
+
+
 def get_config() -> ml_collections.ConfigDict:
     """The paper's self-supervised pre-training and both evaluations."""
     config = ml_collections.ConfigDict()
@@ -60,13 +73,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "camera": None,  # cameras(...) for 3D recordings, see above
                 "test_camera": None,
                 "bone_spread": 0.0,  # of random bodies, standard deviation of log length
-                "move": {
-                    "rotation": 10.0,  # degrees, to both sides
-                    "scale": 0.1,  # relative, in [0, 1)
-                    "squeeze": 0.0,  # largest loss of width, in [0, 1)
-                    "shift": 0.0,  # in units of the scaled poses
-                    "moving": False,  # drift over the window, as the published classifiers do
-                },
+                "move": move(),  # in classification; pretrain.move in pre-training
                 "mirror": 0.0,  # probability
                 "noise": 0.0,  # standard deviation, in units of the scaled poses
                 "lost_joints": 0.0,  # probability for each joint
@@ -90,6 +97,7 @@ def get_config() -> ml_collections.ConfigDict:
             "paired": False,  # True: learn from the true retargeted sequence (3D recordings)
             "two_views": False,  # True: learn from two random views of every window
             "pairs": 64,  # in a batch
+            "move": move(),
             "weights": {
                 "cross": 1.0,  # only where paired or two_views
                 "self": 1.0,

@@ -12,18 +12,20 @@ def get_config():
     config.data.window.sampling = "resample"
     config.data.window.shortest_share = 0.7
     config.data.views.move.rotation = 90.0  # around the vertical axis
+    config.pretrain.move.rotation = 90.0
     config.data.views.bone_spread = 0.15
     config.data.views.mirror = 0.5
     config.model.coords = 3
     config.model.width = 0.25
     config.model.num_directions = 8
-    # The recordings are 3D: on random bodies their true retargeting is known without any label.
     config.pretrain.paired = True
     config.pretrain.pairs = 24
     config.pretrain.optimizer = base.optimizer(steps=600, learning_rate=2e-3)
     config.pretrain.log_every = 25
     config.pretrain.eval_every = 300
     config.pretrain.save_every = 300
+    config.linear_probe.which = "latest"
+    config.fine_tune.which = "latest"
     config.fine_tune.batch = 32
     config.fine_tune.optimizer = base.optimizer(steps=600, learning_rate=1e-3)
     return config

@@ -1,8 +1,8 @@
 """The main job in minutes on two CPU cores, on synthetic data: pre-train, evaluate, retarget.
 
-Command: make quickstart. The encoder learns from the true retargeted sequences that the generator
-knows (the paper's stage on Mixamo). It is probed on characters and cameras that it never saw:
-training cameras stand in front, test cameras to the sides and higher.
+Command: make quickstart. The encoder learns without labels: motions are put on random bodies in
+front of random cameras, so that the true retargeted sequence is known. It is probed on characters
+and cameras that it never saw: training cameras stand in front, test cameras to the sides, higher.
 """
 
 from configs import base
@@ -28,7 +28,9 @@ def get_config():
     config.data.views.test_camera.mirror_yaw = True
     config.data.views.bone_spread = 0.15
     config.data.views.move.rotation = 5.0
+    config.pretrain.move.rotation = 5.0
     config.data.views.move.scale = 0.0
+    config.pretrain.move.scale = 0.0
     config.data.views.noise = 0.02
     config.model.width = 0.25
     config.model.num_directions = 8
@@ -38,6 +40,8 @@ def get_config():
     config.pretrain.log_every = 10
     config.pretrain.eval_every = 150
     config.pretrain.save_every = 150
+    config.linear_probe.which = "latest"
+    config.fine_tune.which = "latest"
     config.fine_tune.batch = 32
     config.fine_tune.optimizer = base.optimizer(steps=150, learning_rate=2e-3)
     config.fine_tune.log_every = 10

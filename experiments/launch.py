@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from typing import Any
 
 # XLA on CPU allocates its temporaries anew at every step; with glibc's defaults each step faults
 # them in page by page. These settings keep the memory, and only count from the start of a process.
@@ -47,7 +48,9 @@ def run(main: Callable[[list[str]], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except (flags.Error, AttributeError, ValueError, TypeError) as error:
-            reason = error.args[0] if error.args else error  # a KeyError prints as its repr
+            reason: Any = error
+            while isinstance(reason, Exception) and reason.args:
+                reason = reason.args[0]  # an inner KeyError would print as the repr of its repr
             sys.exit(_say(f"flags: {reason}"))
 
     def guarded(argv):

@@ -136,7 +136,8 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     """
     settings = config.pretrain
     data = store.load(config.data.folder)
-    window, views = window_of(config.data), views_of(config, data)
+    window = window_of(config.data)
+    views = views_of(config, data)._replace(move=settings.move.to_dict())
     mesh = parallel.data_mesh()
     parallel.check_batch(2 * settings.pairs, mesh)
     clips = data.clips_of(config.data.protocol, "train")
@@ -219,6 +220,7 @@ def meta_of(config: Any, data: store.Prepared) -> dict:
         "version": via_jax.__version__,
         "layout": data.manifest["layout"],
         "model": config.model.to_dict(),
+        "normalisation": config.data.views.normalisation,
         "window": config.data.window.frames,
         "dataset": data.manifest["dataset"],
         "data_sha256": data.manifest["sha256"],
@@ -228,7 +230,7 @@ def meta_of(config: Any, data: store.Prepared) -> dict:
 
 def check_same_model(found: dict, wanted: dict, where: str) -> None:
     """Raises ValueError where a checkpoint's layout or model differs from what is asked for."""
-    pairs = {"layout": (found["layout"], wanted["layout"])}
+    pairs = {name: (found[name], wanted[name]) for name in ("layout", "normalisation")}
     for name, value in wanted["model"].items():
         pairs[f"model.{name}"] = (found["model"].get(name), value)
     wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]

@@ -37,6 +37,7 @@ class Prepared:
       known: bool [sequences, joints], joints seen at least once.
       first_sequence, persons, label: int [clips]; label is -1 where unknown.
       size: float32 [clips, 2], width and height of the image in pixels; 0 where unknown.
+      frame_rate: float32 [clips], frames per second; 0 where unknown.
       names, subjects, cameras: str [clips].
       splits: protocol -> str [clips], "train", "test", "validation" or "".
     """
@@ -55,6 +56,7 @@ class Prepared:
     persons: np.ndarray
     label: np.ndarray
     size: np.ndarray
+    frame_rate: np.ndarray
     names: np.ndarray
     subjects: np.ndarray
     cameras: np.ndarray
@@ -120,7 +122,7 @@ class Prepared:
             else None,
             units=self.manifest["units"],
             y_up=self.manifest["y_up"],
-            frame_rate=self.manifest["frame_rate"],
+            frame_rate=float(self.frame_rate[clip]) or None,
         )
 
 

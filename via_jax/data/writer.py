@@ -71,7 +71,8 @@ def write(
         k: [] for k in ("row", "length", "clip", "scale", "origin", "known")
     }
     facts: dict[str, list] = {
-        k: [] for k in ("persons", "label", "size", "name", "subject", "camera", "roles")
+        k: []
+        for k in ("persons", "label", "size", "frame_rate", "name", "subject", "camera", "roles")
     }
     first: Clip | None = None
     names: set[str] = set()
@@ -120,6 +121,7 @@ def write(
                 ("camera", clip.camera or ""),
                 ("roles", splits(clip)),
                 ("size", clip.image_size or (0, 0)),
+                ("frame_rate", clip.frame_rate or 0.0),
             ):
                 facts[key].append(fact)
     if first is None:
@@ -141,6 +143,7 @@ def write(
             [-1 if label is None else classes.index(label) for label in facts["label"]], np.int32
         ),
         "size": np.asarray(facts["size"], np.float32),
+        "frame_rate": np.asarray(facts["frame_rate"], np.float32),
         "names": np.asarray(facts["name"]),
         "subjects": np.asarray(facts["subject"]),
         "cameras": np.asarray(facts["camera"]),
@@ -160,7 +163,6 @@ def write(
         "coords": coords,
         "units": first.units,
         "y_up": first.y_up,
-        "frame_rate": first.frame_rate,
         "classes": classes,
         "clips": len(persons),
         "sequences": int(persons.sum()),

@@ -1,8 +1,10 @@
 """Motion retargeting of one clip onto another, and how well bones and joint angles come out."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ from via_jax import skeletons
 from via_jax.data.clip import Clip, check_clip
 from via_jax.data.prepare import to_layout
 from via_jax.data.transforms import (
+    Frame,
     bones_of,
     bridge,
     from_frame,
@@ -23,7 +26,7 @@ from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.decoder import SHORTEST_CODE
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.skeletons import Layout
-from via_jax.typing import Tree
+from via_jax.typing import Array, Tree
 
 
 def retarget(
@@ -52,26 +55,17 @@ def retarget(
     moves, moves_known, _ = _model_input(driving, layout, model.coords)
     looks, looks_known, looks_seen = _model_input(source, layout, model.coords)
 
-    @jax.jit
-    def encode(variables, poses, weight):
-        code = model.apply(variables, poses[None, None], False, method="encode")
-        return model.apply(variables, code, weight[None], method="split")
-
-    @jax.jit
-    def decode(variables, motion, character):
-        return model.apply(variables, motion, character, False, method="decode")[0]
-
-    def split(poses, known):
-        frame = measure(poses, known, layout.hips)
+    def split(poses, known, clip):
+        frame = _frame_of(poses, known, clip, layout, meta["normalisation"])
         frames = len(poses)
         steps = max(-(-frames // TIME_FACTOR), SHORTEST_CODE)
         padded = pad_window(to_frame(poses, known, frame), TIME_FACTOR * steps, axis=0)
         real = (np.arange(len(padded)) < frames).reshape(-1, TIME_FACTOR).mean(axis=1)
-        return encode(variables, padded, real.astype(np.float32)), frame
+        return _encode(model, variables, padded, real.astype(np.float32)), frame
 
-    motion, _ = split(moves, moves_known)
-    character, frame = split(looks, looks_known)
-    decoded = decode(variables, motion.motion, character.character)[: len(moves)]
+    motion, _ = split(moves, moves_known, driving)
+    character, frame = split(looks, looks_known, source)
+    decoded = _decode(model, variables, motion.motion, character.character)[: len(moves)]
     poses = np.asarray(from_frame(decoded, frame))
     known = moves_known & looks_known
     if fit_bones:
@@ -90,6 +84,32 @@ def retarget(
         split=None,
     )
     return check_clip(to_layout(result, source.layout))
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _encode(model: Autoencoder, variables: Tree, poses: Array, weight: Array) -> Any:
+    code = model.apply(variables, poses[None, None], False, method="encode")
+    return model.apply(variables, code, weight[None], method="split")
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _decode(model: Autoencoder, variables: Tree, motion: Array, character: Array) -> Any:
+    return model.apply(variables, motion, character, False, method="decode")[0]
+
+
+def _frame_of(
+    poses: np.ndarray, known: np.ndarray, clip: Clip, layout: Layout, normalisation: str
+) -> Frame:
+    """What a clip is centred and scaled by, as in the model's training."""
+    if normalisation == "body":
+        return measure(poses, known, layout.hips)
+    if clip.image_size is None:
+        raise ValueError(
+            f"clip {clip.name!r} has no image size, which the model's normalisation"
+            f" {normalisation!r} needs; write it into the clip, or take a model trained with 'body'"
+        )
+    size = np.asarray(clip.image_size, np.float32)
+    return Frame(size / 2, size[0] / 2)
 
 
 def _model_input(
