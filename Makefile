@@ -27,7 +27,7 @@ test: $(VENV)/installed $(if $(TORCH),$(VENV)/installed-torch)
 	$(RUN) -m mypy
 	$(RUN) -m pytest
 
-# The same tests in full length; see the marker in setup.cfg.
+# The same tests in full length: tests that take long read VIA_JAX_SOAK.
 soak: $(VENV)/installed $(if $(TORCH),$(VENV)/installed-torch)
 	VIA_JAX_SOAK=1 $(RUN) -m pytest
 

@@ -30,8 +30,8 @@ def get_config():
     config.pretrain.weights.triplet_motion = 0.1
     config.pretrain.weights.triplet_character = 0.1
     config.pretrain.weights.velocity = 5.0
-    config.pretrain.optimizer = base.optimizer(steps=1200, learning_rate=2e-3)
+    config.pretrain.optimizer = base.optimizer(steps=1000, learning_rate=2e-3)
     config.pretrain.log_every = 25
-    config.pretrain.eval_every = 400
-    config.pretrain.save_every = 400
+    config.pretrain.eval_every = 500
+    config.pretrain.save_every = 500
     return config

@@ -27,5 +27,5 @@ def get_config():
     config.linear_probe.which = "latest"
     config.fine_tune.which = "latest"
     config.fine_tune.batch = 32
-    config.fine_tune.optimizer = base.optimizer(steps=600, learning_rate=1e-3)
+    config.fine_tune.optimizer = base.optimizer(steps=400, learning_rate=1e-3)
     return config

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +69,17 @@ class Rhythm:
                     f" steps_per_dispatch={count}; choose numbers that divide"
                 )
         return count
+
+
+def rhythm_of(settings: Any) -> Rhythm:
+    """The rhythm in a section of a config, see configs/base.py."""
+    return Rhythm(
+        steps=settings.optimizer.steps,
+        log_every=settings.log_every,
+        eval_every=settings.eval_every,
+        save_every=settings.save_every,
+        steps_per_dispatch=settings.steps_per_dispatch,
+    )
 
 
 def stepper(

@@ -180,13 +180,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
         rng = jax.random.fold_in(loss_key, state.step)
         return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
 
-    rhythm = loop.Rhythm(
-        steps=settings.optimizer.steps,
-        log_every=settings.log_every,
-        eval_every=settings.eval_every,
-        save_every=settings.save_every,
-        steps_per_dispatch=settings.steps_per_dispatch,
-    )
+    rhythm = loop.rhythm_of(settings)
     step = loop.stepper(feed, update, data, config.data.placement, rhythm.dispatch())
     evaluate = None
     if len(left):

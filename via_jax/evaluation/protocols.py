@@ -115,14 +115,11 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
     if settings.checkpoint:
         pretrained = autoencoder_variables(config, data, settings.checkpoint, settings.which)
     train, left, test = split_clips(config, data, settings.label_fraction)
-    rhythm = loop.Rhythm(
-        steps=settings.optimizer.steps,
-        log_every=settings.log_every,
-        eval_every=settings.eval_every,
-        save_every=settings.save_every,
-        steps_per_dispatch=settings.steps_per_dispatch,
-    )
-    with open_run(workdir, config.to_dict()) as run, Checkpoints(run.checkpoints) as checkpoints:
+    best_by = "held_out_top1" if len(left) and settings.eval_every else None
+    with (
+        open_run(workdir, config.to_dict()) as run,
+        Checkpoints(run.checkpoints, keep_best_by=best_by) as checkpoints,
+    ):
         result = tuning.fine_tune(
             pretrained,
             data,
@@ -137,7 +134,7 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
             batch=settings.batch,
             label_smoothing=settings.label_smoothing,
             optimizer=settings.optimizer.to_dict(),
-            rhythm=rhythm,
+            rhythm=loop.rhythm_of(settings),
             placement=config.data.placement,
             seed=config.seed,
             run=run,
