@@ -61,7 +61,7 @@ def tiny_data(tmp_path_factory) -> store.Prepared:
 
 @pytest.fixture(scope="session")
 def tiny_groups(tiny_data, tmp_path_factory) -> store.Prepared:
-    """Seven clips of one or two persons, each shorter than the one before; the last has no label."""
+    """Seven clips of one or two persons, each shorter than the last; one has no label."""
     clips = []
     for index, persons in enumerate((2, 1, 2, 2, 1, 1, 2)):
         people = [tiny_data.read(3 * index + person) for person in range(persons)]

@@ -225,7 +225,7 @@ def test_the_work_directory_of_another_config_is_refused(uninterrupted):
 
 
 def test_another_placement_is_refused(feed, tiny_data):
-    with pytest.raises(ValueError, match='data.placement=\'disk\'; expected "device" or "host"'):
+    with pytest.raises(ValueError, match=r'data\.placement=\'disk\'; expected "device" or "host"'):
         loop.stepper(feed, lambda state, batch: (state, {}), tiny_data, "disk", 1)
 
 

@@ -30,7 +30,7 @@ def test_the_mesh_holds_all_devices_and_divides_batches():
 def test_batches_must_divide():
     mesh = parallel.data_mesh()
     parallel.check_batch(6, mesh)
-    with pytest.raises(ValueError, match="a batch of 5 .* 2 devices; take a multiple of 2"):
+    with pytest.raises(ValueError, match=r"a batch of 5 .* 2 devices; take a multiple of 2"):
         parallel.check_batch(5, mesh)
 
 

@@ -12,7 +12,7 @@ from via_jax.data.clip import Clip
 from via_jax.data.sampling import Window, partner
 from via_jax.data.synthetic import random_motions
 from via_jax.data.synthetic_bodies import perform, random_bodies
-from via_jax.data.views import Views, evaluation_batch, training_batch
+from via_jax.data.views import Views, evaluation_batch, training_batch, two_view_batch
 from via_jax.data.writer import write
 from via_jax.skeletons import get_layout
 
@@ -285,6 +285,24 @@ def test_training_is_a_pure_function_of_the_key(everything, windows):
         np.testing.assert_array_equal(value, again[name])
     assert np.abs(first["target"] - other["target"]).max() > 0.1
     assert not np.array_equal(first["valid"], other["valid"])  # other joints are lost
+
+
+# One motion as two characters
+
+
+def test_two_views_show_one_motion(windows):
+    views = views_of(camera=AT_45, coords=3, bone_spread=0.15, mirror=0.5)
+    batch = jax.jit(lambda windows, key: two_view_batch(windows, key, views))(windows, KEY)
+    assert set(batch) == {"poses", "valid", "other", "other_valid"}
+    recorded, _ = shapes(windows.poses)
+    mirrored, _ = shapes(windows.poses[:, :, MIRROR] * np.array([-1, 1, 1], np.float32))
+    (first, before), (second, after) = shapes(batch["poses"]), shapes(batch["other"])
+    np.testing.assert_allclose(first, second, atol=1e-4)  # also of one hand
+    flipped = [np.abs(x - at_45(mirrored)[i]).max() < 1e-4 for i, x in enumerate(first)]
+    assert 0 < sum(flipped) < 4
+    expected = np.where(np.array(flipped)[:, None, None, None], mirrored, recorded)
+    np.testing.assert_allclose(first, at_45(expected), atol=1e-4)
+    assert (np.abs(before - after).max(axis=1) > 0.02).all()  # each on two bodies
 
 
 # What does not fit

@@ -79,7 +79,7 @@ def test_parameters_of_the_papers_decoder():
 
 def test_a_code_of_one_step_is_refused(small):
     model, variables, code = small
-    with pytest.raises(ValueError, match="a code of 1 step.* at least 16 frames"):
+    with pytest.raises(ValueError, match=r"a code of 1 step.* at least 16 frames"):
         model.apply(variables, code[:, :1], False)
     assert model.apply(variables, code[:, :2], False).shape == (BATCH, 16, JOINTS, COORDS)
 
