@@ -7,6 +7,10 @@ import sys
 from typing import Any, NamedTuple
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most programs run once or twice: unoptimised they compile in half the time.
+os.environ.setdefault(
+    "JAX_DISABLE_MOST_OPTIMIZATIONS", "0" if "VIA_JAX_SOAK" in os.environ else "1"
+)
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # configs, experiments
 
 import jax

@@ -9,11 +9,13 @@ import pytest
 from via_jax import losses
 from via_jax.models.dictionary import Split
 from via_jax.models.encoder import Encoder
-from via_jax.objectives import cycle_loss, paired_loss
+from via_jax.objectives import cycle_loss, paired_loss, two_view_loss
 
 PAIRS, TIME, JOINTS, COORDS, MARGIN = 3, 4, 2, 2, 1.0
 CYCLE = ("self", "cycle", "triplet_motion", "triplet_character", "velocity")
 PAIRED = ("cross", "self", "triplet_motion", "triplet_character", "velocity")
+TWO_VIEWS = ("cross", "self", "triplet_motion", "velocity")
+TERMS = {"cycle": CYCLE, "paired": PAIRED, "two views": TWO_VIEWS}
 WEIGHTS = {"cross": 0.3, "self": 0.5, "cycle": 2.0, "velocity": 0.25}
 WEIGHTS |= {"triplet_motion": 1.5, "triplet_character": 0.75}
 GAIN, SCALE = 1.3, np.float32([[0.7, -0.2, 0.1, 0.4]] * 4) + 0.8 * np.eye(4, dtype=np.float32)
@@ -65,12 +67,10 @@ def random_batch():
     rng = np.random.default_rng(0)
     poses, target = rng.normal(0.4, 0.8, (2, 2 * PAIRS, 1, TIME, JOINTS, COORDS))
     valid, target_valid = rng.random((2, 2 * PAIRS, 1, TIME, JOINTS)) > 0.2
-    return {
-        "poses": poses.astype(np.float32),
-        "valid": valid,
-        "target": target.astype(np.float32),
-        "target_valid": target_valid,
-    }
+    batch = {"poses": poses.astype(np.float32), "valid": valid}
+    for name in ("target", "other"):  # what the second sequences are called depends on the loss
+        batch |= {name: target.astype(np.float32), f"{name}_valid": target_valid}
+    return batch
 
 
 def triplets(anchor, positive, negative):
@@ -129,6 +129,29 @@ def paired_by_hand(batch):
     }
 
 
+def two_views_by_hand(batch):
+    """Both views of a window move alike; the four halves of this batch are one batch."""
+    views = [batch["poses"][:, 0], batch["other"][:, 0]]
+    valid = np.concatenate([batch["valid"], batch["other_valid"]])[:, 0]
+    rows = 2 * PAIRS
+    motion, character = encode(np.concatenate(views))
+    motions, characters = motion.reshape(2, rows, TIME, -1), character.reshape(2, rows, -1)
+    rebuilt, crossed = np.zeros((2, 2, *views[0].shape))
+    for view in (0, 1):
+        for i in range(rows):
+            rebuilt[view, i] = decode(motions[view, i], characters[view, i])
+            crossed[view, i] = decode(motions[1 - view, i], characters[view, i])
+    rebuilt, crossed = (x.reshape(2 * rows, *views[0].shape[1:]) for x in (rebuilt, crossed))
+    truth = np.concatenate(views)
+    other = [(i + PAIRS) % rows for i in range(rows)]
+    return {
+        "cross": losses.joint_error(crossed, truth, valid),
+        "self": losses.joint_error(rebuilt, truth, valid),
+        "triplet_motion": np.mean(triplets(motions[1], motions[0], motions[0][other])),
+        "velocity": losses.velocity_error(crossed, truth, valid),
+    }
+
+
 def compute(kind, weights, from_generated=False, grad=False):
     """(loss or gradient, batch statistics, scalars) of the model made by hand."""
     if kind == "cycle":
@@ -136,7 +159,8 @@ def compute(kind, weights, from_generated=False, grad=False):
             HandMade(), weights=weights, margin=MARGIN, statistics_from_generated=from_generated
         )
     else:
-        loss_fn = paired_loss(HandMade(), weights=weights, margin=MARGIN)
+        make = paired_loss if kind == "paired" else two_view_loss
+        loss_fn = make(HandMade(), weights=weights, margin=MARGIN)
     params = {"encoder": {"gain": jnp.float32(GAIN)}, "scale": jnp.asarray(SCALE)}
     stats = {"encoder": {"mean": jnp.float32(5.0)}}
     function = jax.grad(loss_fn, has_aux=True) if grad else loss_fn
@@ -147,10 +171,11 @@ def compute(kind, weights, from_generated=False, grad=False):
 
 
 @pytest.mark.parametrize(
-    ("kind", "terms", "by_hand"),
-    [("cycle", CYCLE, cycle_by_hand), ("paired", PAIRED, paired_by_hand)],
+    ("kind", "by_hand"),
+    [("cycle", cycle_by_hand), ("paired", paired_by_hand), ("two views", two_views_by_hand)],
 )
-def test_terms_follow_the_equations_pair_by_pair(kind, terms, by_hand):
+def test_terms_follow_the_equations_pair_by_pair(kind, by_hand):
+    terms = TERMS[kind]
     loss, _, scalars = compute(kind, WEIGHTS)
     expected = by_hand(random_batch())
     assert set(scalars) == {*terms, "loss"} and set(expected) == set(terms)
@@ -162,9 +187,10 @@ def test_terms_follow_the_equations_pair_by_pair(kind, terms, by_hand):
     np.testing.assert_array_equal(scalars["loss"], loss)
 
 
-@pytest.mark.parametrize(("kind", "terms"), [("cycle", CYCLE), ("paired", PAIRED)])
-def test_each_weight_switches_its_term(kind, terms):
+@pytest.mark.parametrize("kind", TERMS)
+def test_each_weight_switches_its_term(kind):
     """The gradient is the weighted sum of the terms' own, so a weight of 0 takes one away."""
+    terms = TERMS[kind]
     nothing = dict.fromkeys(WEIGHTS, 0.0)
     whole, _, _ = compute(kind, WEIGHTS, grad=True)
     own = {name: compute(kind, nothing | {name: 1.0}, grad=True)[0] for name in terms}

@@ -186,7 +186,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     if len(left):
         evaluate = self_error(config, model, data, data.sequences_of(left), window, views)
     with (
-        open_run(workdir, config.to_dict()) as run,
+        open_run(workdir, stage_of(config, "pretrain")) as run,
         Checkpoints(
             run.checkpoints,
             keep_best_by="held_out_self" if evaluate else None,
@@ -206,6 +206,11 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
         results = {"steps": int(state.step)} | (evaluate(state) if evaluate else {})
         run.results(**results)
     return results
+
+
+def stage_of(config: Any, stage: str) -> dict:
+    """The part of a config that a stage depends on; the settings of other stages may change."""
+    return {name: config.to_dict()[name] for name in ("seed", "data", "model", stage)}
 
 
 def meta_of(config: Any, data: store.Prepared) -> dict:

@@ -14,7 +14,7 @@ from via_jax.evaluation import features
 from via_jax.evaluation import fine_tune as tuning
 from via_jax.evaluation import linear_probe as probing
 from via_jax.models.autoencoder import Autoencoder
-from via_jax.pretrain import check_same_model, meta_of, views_of, window_of
+from via_jax.pretrain import check_same_model, meta_of, stage_of, views_of, window_of
 from via_jax.runs import open_run
 from via_jax.typing import Tree
 
@@ -94,7 +94,7 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
         weight_decay=settings.weight_decay,
         seed=config.seed,
     )
-    with open_run(workdir, config.to_dict()) as run:
+    with open_run(workdir, stage_of(config, "linear_probe")) as run:
         run.results(**flat(result))
     return headline(result)
 
@@ -117,7 +117,7 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
     train, left, test = split_clips(config, data, settings.label_fraction)
     best_by = "held_out_top1" if len(left) and settings.eval_every else None
     with (
-        open_run(workdir, config.to_dict()) as run,
+        open_run(workdir, stage_of(config, "fine_tune")) as run,
         Checkpoints(run.checkpoints, keep_best_by=best_by) as checkpoints,
     ):
         result = tuning.fine_tune(
