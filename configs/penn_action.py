@@ -42,9 +42,7 @@ def get_config():
     config.linear_probe.which = "latest"
     config.fine_tune.which = "latest"
     config.fine_tune.batch = 32
-    config.fine_tune.feature = "motion"
-    config.fine_tune.label_smoothing = 0.1
-    config.fine_tune.optimizer = base.optimizer(steps=400, learning_rate=5e-4)
+    config.fine_tune.optimizer = base.optimizer(steps=400, learning_rate=1e-3)
     config.fine_tune.eval_every = 200
     config.fine_tune.save_every = 200
     return config

@@ -15,8 +15,6 @@ def get_config():
     """Learning rate 0.05, a tenth of it after 10 and after 20 epochs, weight decay 5e-4."""
     config = penn_action.get_config()
     config.fine_tune.batch = 8
-    config.fine_tune.feature = "code"
-    config.fine_tune.label_smoothing = 0.0
     optimizer = config.fine_tune.optimizer
     optimizer.name = "sgd"
     optimizer.steps = 400
