@@ -182,6 +182,7 @@ def test_joints_are_lost_for_a_whole_window(windows):
     kept, seen = augment.random_loss_of_joints(KEY, poses, valid, 0.25)
     lost = np.asarray((kept == 0).all(axis=(1, 3)))
     assert abs(lost.mean() - 0.25) < 0.05
+    assert (lost.any(axis=1) & ~lost.all(axis=1)).mean() > 0.8  # each joint on its own
     np.testing.assert_array_equal(kept, np.where(lost[:, None, :, None], 0, poses))
     np.testing.assert_array_equal(seen, valid & ~lost[:, None])
 

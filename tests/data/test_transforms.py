@@ -228,6 +228,7 @@ def test_a_body_twice_as_large_performs_the_same_path():
 @pytest.mark.parametrize("garbage", [0.0, 1e6, np.nan, np.inf])
 def test_the_most_moving_persons_come_first(garbage):
     poses = rng().normal(size=(4, 30, 5, 2)) * np.array([1.0, 3.0, 2.0, 0.5])[:, None, None, None]
+    poses += np.array([50.0, 0.0, -20.0, 90.0])[:, None, None, None]  # who stands where is nothing
     valid = rng(1).random((4, 30, 5)) < 0.7
     valid[:, :, 0] = False  # a joint that nobody shows
     poses[~valid] = garbage

@@ -83,7 +83,15 @@ def retarget(
         y_up=False if model.coords == 2 else source.y_up,
         split=None,
     )
-    return check_clip(to_layout(result, source.layout))
+    result = to_layout(result, source.layout)
+    if source.layout != layout.name:
+        # UNIK's nose is a point between head and neck, not the nose that a detector finds.
+        detected = np.array([name != "nose" for name in skeletons.get_layout(source.layout).joints])
+        valid = result.valid & detected
+        result = dataclasses.replace(
+            result, valid=valid, poses=np.where(valid[..., None], result.poses, 0)
+        )
+    return check_clip(result)
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -178,14 +186,24 @@ def joint_angles(poses: np.ndarray, layout: Layout) -> np.ndarray:
     return np.stack(angles, axis=1)
 
 
-def angle_correlation(poses: np.ndarray, driver: np.ndarray, layout: Layout) -> float:
+def angle_correlation(
+    poses: np.ndarray, driver: np.ndarray, layout: Layout, known: np.ndarray | None = None
+) -> float:
     """Mean over joint angles of the correlation over time with the driver's, in [-1, 1].
 
     poses, driver: [time, joints, coords] of one length. Angles that hardly move in the driver
-    (below 2 degrees of standard deviation) have no motion to follow and are left out.
+    (below 2 degrees of standard deviation) have no motion to follow and are left out, and those
+    between bones of which an end is not known; known: bool [joints], None for all.
     """
     ours, theirs = joint_angles(poses, layout), joint_angles(driver, layout)
     moving = theirs.std(axis=0) > np.deg2rad(2.0)
+    if known is not None:
+        triples = [
+            known[joint] and known[parent] and known[layout.parents[parent]]
+            for joint, parent in enumerate(layout.parents)
+            if parent >= 0 and layout.parents[parent] >= 0
+        ]
+        moving &= np.asarray(triples)
     if not moving.any():
         return float("nan")
     ours = ours[:, moving] - ours[:, moving].mean(axis=0)
@@ -204,17 +222,18 @@ def judge(result: Clip, driving: Clip, source: Clip, layout_name: str) -> dict[s
     """
     layout = skeletons.get_layout(layout_name)
     coords = result.poses.shape[-1]
-    ours, _, valid = _model_input(result, layout, coords)
-    looks, _, looks_seen = _model_input(source, layout, coords)
-    moves, _, _ = _model_input(driving, layout, coords)
+    ours, known, valid = _model_input(result, layout, coords)
+    looks, looks_known, looks_seen = _model_input(source, layout, coords)
+    moves, moves_known, _ = _model_input(driving, layout, coords)
+    known = known & looks_known & moves_known
     ratio = percentile_length(ours, valid, layout) / percentile_length(looks, looks_seen, layout)
     error = 100.0 * np.abs(ratio[np.isfinite(ratio)] - 1.0)
     copied = looks[np.arange(len(moves)) % len(looks)]
     return {
         "bone_error": float(error.max()),
         "bone_error_median": float(np.median(error)),
-        "angle_correlation": angle_correlation(ours, moves, layout),
-        "angle_correlation_of_source": angle_correlation(copied, moves, layout),
+        "angle_correlation": angle_correlation(ours, moves, layout, known),
+        "angle_correlation_of_source": angle_correlation(copied, moves, layout, known),
     }
 
 
