@@ -18,6 +18,7 @@ from via_jax.data.transforms import (
     bridge,
     from_frame,
     measure,
+    most_moving,
     pad_window,
     scale_bones,
     to_frame,
@@ -37,7 +38,7 @@ def retarget(
     The most moving person of each clip is taken. The result lies in the source's layout and units;
     joints that the model does not know are not valid. The root's path is the decoded one: the
     driver's way, in the size of the source, around the middle of the source's own path. A 3D
-    recording is seen by a 2D model along its z axis.
+    recording is seen by a 2D model along its z axis; that of a 3D model comes out with y up.
 
     Args:
       variables, meta: of a pre-trained autoencoder, from `checkpoints.load_model`.
@@ -80,11 +81,11 @@ def retarget(
         name=f"{driving.name}-on-{source.name}",
         label=driving.label,
         frame_rate=driving.frame_rate,
-        y_up=False if model.coords == 2 else source.y_up,
+        y_up=source.y_up if source.poses.shape[-1] == 2 else model.coords == 3,
         split=None,
     )
     result = to_layout(result, source.layout)
-    if source.layout != layout.name:
+    if layout.name == "unik17" != source.layout:
         # UNIK's nose is a point between head and neck, not the nose that a detector finds.
         detected = np.array([name != "nose" for name in skeletons.get_layout(source.layout).joints])
         valid = result.valid & detected
@@ -126,12 +127,13 @@ def _model_input(
     """Bridged poses [time, joints, coords] of one person, known [joints], valid [time, joints]."""
     check_clip(clip)
     clip = to_layout(clip, layout.name)
-    poses, valid = clip.poses[:1], clip.valid[:1]
+    person = most_moving(clip.poses, clip.valid, 1)
+    poses, valid = clip.poses[person], clip.valid[person]
     if poses.shape[-1] < coords:
         raise ValueError(f"clip {clip.name!r} is 2D and the model 3D; take a 2D model")
-    if poses.shape[-1] > coords:
-        sign = -1.0 if clip.y_up else 1.0
-        poses = poses[..., :2] * np.array([1.0, sign], np.float32)
+    if poses.shape[-1] == 3:  # the model saw 3D with y up and images with y down
+        sign = 1.0 if clip.y_up == (coords == 3) else -1.0
+        poses = (poses * np.array([1.0, sign, 1.0], np.float32))[..., :coords]
     bridged, known = bridge(poses, valid)
     if not known.any():
         raise ValueError(

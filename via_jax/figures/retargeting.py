@@ -7,6 +7,7 @@ import numpy as np
 from via_jax import skeletons
 from via_jax.data.clip import Clip
 from via_jax.data.prepare import to_layout
+from via_jax.data.transforms import most_moving
 from via_jax.figures.skeleton import animate
 
 
@@ -18,7 +19,7 @@ def film(
     layout: str,
     truth: Clip | None = None,
 ) -> None:
-    """Writes a GIF or MP4 of the first person of each clip, in the model's layout.
+    """Writes a GIF or MP4 of the most moving person of each clip, in the model's layout.
 
     Where the true retargeted sequence is known it is shown beside the result.
 
@@ -32,7 +33,8 @@ def film(
     for title, clip in shown:
         clip = to_layout(clip, layout)
         rows = np.arange(frames) % clip.num_frames
-        poses, valid = clip.poses[0, rows, :, :2], clip.valid[0, rows]
+        person = most_moving(clip.poses, clip.valid, 1)[0]
+        poses, valid = clip.poses[person, rows, :, :2], clip.valid[person, rows]
         if clip.y_up:
             poses = poses * np.array([1.0, -1.0], np.float32)
         panels.append((title, poses, valid))
