@@ -65,7 +65,9 @@ def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
 
     print("retargeting motions of unseen characters onto each other", flush=True)
     results |= show_retargeting(config, pretrained, workdir)
-    loss_curves(read_metrics(pretrained / "metrics.jsonl"), workdir / "loss.png")
+    metrics = read_metrics(pretrained / "metrics.jsonl")
+    terms = [k for k in metrics[0] if k not in ("step", "grad_norm", "clips_per_second")]
+    loss_curves(metrics, workdir / "loss.png", terms)
     results["seconds_compile"] = sum(compiling)
     results["seconds_total"] = time.perf_counter() - begin
     with open_run(workdir, config.to_dict(), may_change=("linear_probe", "fine_tune")) as run:
