@@ -68,6 +68,7 @@ def retarget(
     character, frame = split(looks, looks_known, source)
     decoded = _decode(model, variables, motion.motion, character.character)[: len(moves)]
     poses = np.asarray(from_frame(decoded, frame))
+    poses = _redefined(poses, layout)
     known = moves_known & looks_known
     if fit_bones:
         scale = bone_scale(poses, looks, looks_seen, layout)
@@ -119,6 +120,19 @@ def _frame_of(
         )
     size = np.asarray(clip.image_size, np.float32)
     return Frame(size / 2, size[0] / 2)
+
+
+def _redefined(poses: np.ndarray, layout: Layout) -> np.ndarray:
+    """Decoded poses whose trunk joints are again what UNIK-17 defines by the limbs.
+
+    The decoder writes hips and their middle apart. Scaling bones keeps the definition: the bones
+    on both sides of a defined joint are equally long, so they get one factor.
+    """
+    if layout.name != "unik17":
+        return poses
+    limbs, valid = skeletons.get_layout("lcrnet13"), np.ones(poses.shape[:-1], bool)
+    poses, valid = skeletons.convert(poses, valid, layout, limbs)
+    return skeletons.convert(poses, valid, limbs, layout)[0]
 
 
 def _model_input(
