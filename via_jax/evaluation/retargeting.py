@@ -185,20 +185,19 @@ def bone_scale(
 
 
 def joint_angles(poses: np.ndarray, layout: Layout) -> np.ndarray:
-    """Signed angle in radians (2D) or angle (3D) between adjacent bones, [time, angles]."""
+    """Angle in [0, pi] between the bones that meet in a joint, [time, angles].
+
+    Without a sign, so that a knee bends alike whichever side the camera sees.
+    """
     bones = np.asarray(bones_of(poses, layout))
     angles = []
     for joint, parent in enumerate(layout.parents):
         if parent < 0 or layout.parents[parent] < 0:
             continue
         first, second = bones[:, parent], bones[:, joint]
-        dot = (first * second).sum(axis=-1)
-        if poses.shape[-1] == 2:
-            cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-            angles.append(np.unwrap(np.arctan2(cross, dot)))
-        else:
-            size = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-            angles.append(np.arccos(np.clip(dot / np.maximum(size, 1e-9), -1, 1)))
+        size = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+        cosine = (first * second).sum(axis=-1) / np.maximum(size, 1e-9)
+        angles.append(np.arccos(np.clip(cosine, -1.0, 1.0)))
     return np.stack(angles, axis=1)
 
 
@@ -224,7 +223,8 @@ def angle_correlation(
         return float("nan")
     ours = ours[:, moving] - ours[:, moving].mean(axis=0)
     theirs = theirs[:, moving] - theirs[:, moving].mean(axis=0)
-    spread = np.maximum(ours.std(axis=0) * theirs.std(axis=0), 1e-12)
+    # An angle that stands still follows nothing; its rounding noise must not count.
+    spread = np.maximum(ours.std(axis=0), 1e-3) * theirs.std(axis=0)
     return float(((ours * theirs).mean(axis=0) / spread).mean())
 
 
