@@ -37,8 +37,9 @@ def open_clip(path: str | Path) -> Clip:
     for parent in path.parents:
         if (parent / "manifest.json").is_file():
             return _read_prepared(parent, path.relative_to(parent).as_posix())
-    seen = "a file of another kind" if path.exists() else "nothing"
-    seen = "a folder without *_keypoints.json" if path.is_dir() else seen
+    seen = "nothing"
+    if path.exists():
+        seen = "a folder without *_keypoints.json" if path.is_dir() else "a file of another kind"
     raise ValueError(
         f"{path}: {seen}; expected a folder of OpenPose frames, an .npz, .mat, .bvh, .amc or .json"
         " clip, or a prepared data set followed by the name of a clip"

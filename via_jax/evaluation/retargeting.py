@@ -38,7 +38,7 @@ def retarget(
     The most moving person of each clip is taken. The result lies in the source's layout and units;
     joints that the model does not know are not valid. The root's path is the decoded one: the
     driver's way, in the size of the source, around the middle of the source's own path. A 3D
-    recording is seen by a 2D model along its z axis; that of a 3D model comes out with y up.
+    recording is seen by a 2D model along its z axis. What a 3D model makes has y up.
 
     Args:
       variables, meta: of a pre-trained autoencoder, from `checkpoints.load_model`.
@@ -86,7 +86,7 @@ def retarget(
         split=None,
     )
     result = to_layout(result, source.layout)
-    if layout.name == "unik17" != source.layout:
+    if layout.name == "unik17" and source.layout != "unik17":
         # UNIK's nose is a point between head and neck, not the nose that a detector finds.
         detected = np.array([name != "nose" for name in skeletons.get_layout(source.layout).joints])
         valid = result.valid & detected
