@@ -142,6 +142,12 @@ def test_an_unknown_protocol_is_refused(tiny_config, tmp_path):
         pretrain(tiny_config, tmp_path)
 
 
+def test_the_screen_needs_the_size_of_the_image(tiny_config, tiny_data):
+    tiny_config.data.views.normalisation = "screen"
+    with pytest.raises(ValueError, match=r"33 clips have no image size, .* \"screen\" needs; set"):
+        views_of(tiny_config, tiny_data)
+
+
 @pytest.fixture
 def sequences(tiny_data, tiny_config):
     train = tiny_data.clips_of("official", "train")
