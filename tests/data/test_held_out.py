@@ -79,6 +79,12 @@ def test_few_or_unknown_people_share_each_class(subjects):
     np.testing.assert_array_equal(np.bincount(data.label[left]), [10, 5])
 
 
+def test_only_the_people_of_the_training_clips_count():
+    data = data_of(["a", "b", "c"] * 20 + ["d"] * 20, [0] * 40 + [1] * 40)
+    _, left = held_out(data, np.arange(60), 0.25, seed=0)
+    np.testing.assert_array_equal(np.bincount(data.label[left]), [10, 5])
+
+
 def test_nothing_is_held_out(people):
     kept, left = held_out(people, np.arange(5, 60), 0.0, seed=0)
     np.testing.assert_array_equal(kept, np.arange(5, 60))

@@ -156,8 +156,8 @@ def test_mixed_layouts_need_one_to_convert_to(source, tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "layout", "message"),
     [
-        ("penn", None, r"unknown data set 'penn'; expected one of \['bandai_namco', 'berkeley"),
-        ("folder", "unik18", "unknown layout: 'unik18' .did you mean unik17"),
+        ("penn", None, r"^unknown data set 'penn'; expected one of \['bandai_namco', 'berkeley"),
+        ("folder", "unik18", "^unknown layout: 'unik18' .did you mean unik17"),
     ],
 )
 def test_unknown_names(source, tmp_path, dataset, layout, message):

@@ -26,7 +26,7 @@ def make_clips():
             camera="c1" if i else None,
             units="metres",
             y_up=True,
-            frame_rate=25.0,
+            frame_rate=(25.0, 29.97, None, 30.0)[i],
         )
         clips.append(clip)
     return clips
@@ -59,7 +59,11 @@ def test_clips_are_read_as_they_were_prepared(folder):
         np.testing.assert_allclose(read.poses, bridged[order], atol=error, rtol=0)
         np.testing.assert_array_equal(read.valid, clip.valid[order])
         assert read.poses.dtype == np.float32
-        for fact in ("name", "label", "subject", "camera", "layout", "units", "y_up", "frame_rate"):
+        if clip.frame_rate:
+            assert read.frame_rate == pytest.approx(clip.frame_rate)
+        else:
+            assert read.frame_rate is None
+        for fact in ("name", "label", "subject", "camera", "layout", "units", "y_up"):
             assert getattr(read, fact) == getattr(clip, fact)
 
 
