@@ -29,6 +29,9 @@ def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
 
     Returns:
       The numbers of results.json: accuracies in percent, times in seconds.
+
+    Raises:
+      ValueError: a work directory of another config.
     """
     begin = time.perf_counter()
     compiling: list[float] = []
@@ -37,10 +40,12 @@ def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
         if COMPILING in event:
             compiling.append(duration_secs)
 
-    jax.monitoring.register_event_duration_secs_listener(note)
     workdir = Path(workdir)
     config = config.copy_and_resolve_references()
     config.data.folder = str(workdir / "data")
+    # Opened first, so that data of other settings are never used.
+    run = open_run(workdir, config.to_dict(), may_change=("linear_probe", "fine_tune"))
+    jax.monitoring.register_event_duration_secs_listener(note)
     if not (workdir / "data").exists():
         make_data(config, workdir / "data")
 
@@ -70,8 +75,8 @@ def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
     loss_curves(metrics, workdir / "loss.png", terms)
     results["seconds_compile"] = sum(compiling)
     results["seconds_total"] = time.perf_counter() - begin
-    with open_run(workdir, config.to_dict(), may_change=("linear_probe", "fine_tune")) as run:
-        run.results(**results)
+    jax.monitoring.unregister_event_duration_listener(note)
+    run.results(**results)
     return results
 
 

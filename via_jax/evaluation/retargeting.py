@@ -234,7 +234,8 @@ def judge(result: Clip, driving: Clip, source: Clip, layout_name: str) -> dict[s
     Returns:
       "bone_error": largest over bones of |95th percentile length / the source's - 1|, in percent;
       "bone_error_median": the median over bones; "angle_correlation": with the driver;
-      "angle_correlation_of_source": of the copied source, repeated to the driver's length.
+      "angle_correlation_of_source": of the copied source, repeated to the driver's length. NaN
+      where there is nothing to measure.
     """
     layout = skeletons.get_layout(layout_name)
     coords = result.poses.shape[-1]
@@ -244,6 +245,7 @@ def judge(result: Clip, driving: Clip, source: Clip, layout_name: str) -> dict[s
     known = known & looks_known & moves_known
     ratio = percentile_length(ours, valid, layout) / percentile_length(looks, looks_seen, layout)
     error = 100.0 * np.abs(ratio[np.isfinite(ratio)] - 1.0)
+    error = error if error.size else np.array([np.nan])  # no bone is known to both
     copied = looks[np.arange(len(moves)) % len(looks)]
     return {
         "bone_error": float(error.max()),
