@@ -69,7 +69,8 @@ def get_config() -> ml_collections.ConfigDict:
                 "speed": (1.0, 1.0),  # frames a step, in training, for "crop"
             },
             "views": {
-                "normalisation": "body",  # or "screen", the published one of 2D benchmarks
+                "normalisation": "body",  # or "root" or "screen", see via_jax.data.views.Views
+                "face_front": False,  # turn 3D bodies to face the camera of yaw 0 first
                 "camera": None,  # cameras(...) for 3D recordings, see above
                 "test_camera": None,
                 "bone_spread": 0.0,  # of random bodies, standard deviation of log length
@@ -83,7 +84,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.model = ml_collections.ConfigDict(
         {
             "coords": 2,  # 2 or 3
-            "width": 1.0,  # multiplies all channels
+            "width": 1.0,  # multiplies the encoder's channels
+            "decoder_width": 1.0,  # multiplies the decoder's hidden channels
             "num_heads": 3,
             "num_directions": 32,  # K
             "learned_directions": True,  # False: the paper's row "without D_c"
@@ -103,7 +105,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "self": 1.0,
                 "cycle": 1.0,  # only in the cycle
                 "triplet_motion": 1.0,
-                "triplet_character": 1.0,
+                "triplet_character": 1.0,  # not with two_views
                 "velocity": 1.0,  # lambda
             },
             "margin": 1.0,  # alpha of the triplets
@@ -122,8 +124,8 @@ def get_config() -> ml_collections.ConfigDict:
             "which": "best",  # or "latest"
             "feature": "motion",  # or "code", or "poses": the input itself, without an encoder
             "statistics": "frozen",  # or "adapted": batch statistics re-estimated on this data
-            "rates": (0.01, 0.03, 0.1, 0.3, 1.0),  # of SGD, chosen on the held-out part
-            "penalties": (0.1, 1.0, 10.0),  # C of the optimum, chosen on the held-out part
+            "rates": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),  # of SGD, chosen on the held-out part
+            "penalties": (0.1, 1.0, 10.0, 100.0),  # C of the optimum, chosen on the held-out part
             "epochs": 100,
             "weight_decay": 0.0,
             "batch": 64,

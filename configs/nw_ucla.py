@@ -13,10 +13,12 @@ def get_config():
     config.data.window.shortest_share = 0.7
     config.data.views.move.rotation = 90.0  # around the vertical axis
     config.pretrain.move.rotation = 90.0
+    config.data.views.face_front = True
     config.data.views.bone_spread = 0.15
     config.data.views.mirror = 0.5
     config.model.coords = 3
     config.model.width = 0.25
+    config.model.decoder_width = 0.25
     config.model.num_directions = 8
     config.pretrain.paired = True
     config.pretrain.pairs = 24

@@ -24,6 +24,7 @@ def get_config():
     config.data.views.move.moving = True
     config.data.views.mirror = 0.5
     config.model.width = 0.25
+    config.model.decoder_width = 0.25
     config.model.num_directions = 8
     config.pretrain.two_views = True
     config.pretrain.move.rotation = 15.0

@@ -33,6 +33,7 @@ def get_config():
     config.pretrain.move.scale = 0.0
     config.data.views.noise = 0.02
     config.model.width = 0.25
+    config.model.decoder_width = 0.25
     config.model.num_directions = 8
     config.pretrain.paired = True
     config.pretrain.pairs = 16

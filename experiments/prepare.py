@@ -31,6 +31,10 @@ def main(_):
         overwrite=FLAGS.overwrite,
     )
     facts = data.manifest
+    for protocol, roles in facts["splits"].items():
+        without = facts["clips"] - sum(roles.values())
+        if without:
+            print(f"protocol {protocol}: {without} clips have no role and are never used")
     print(
         f"{FLAGS.out}: {facts['clips']} clips, {facts['sequences']} sequences, {facts['rows']}"
         f" frames, {len(facts['classes'])} classes; layout {facts['layout']}, {facts['coords']}D;"

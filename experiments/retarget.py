@@ -33,15 +33,15 @@ def main(_):
 
     driving, source = open_clip(FLAGS.driving), open_clip(FLAGS.source)
     variables, meta = load_model(pathlib.Path(FLAGS.checkpoint) / "checkpoints", FLAGS.which)
-    result = retargeting.retarget(variables, meta, driving, source, fit_bones=FLAGS.fit_bones)
-    numbers = retargeting.judge(result, driving, source, meta["layout"])
     settings = {name: FLAGS[name].value for name in ("driving", "source", "which", "fit_bones")}
-    with open_run(FLAGS.out, settings | {"checkpoint": FLAGS.checkpoint}) as run:
-        run.results(**numbers)
     out = pathlib.Path(FLAGS.out)
-    write_clip(out / "retargeted.npz", result)
-    retargeting.write_json(out / "retargeted.json", result)
-    film(driving, source, result, out / f"retargeted.{FLAGS.format}", meta["layout"])
+    with open_run(out, settings | {"checkpoint": FLAGS.checkpoint}) as run:
+        result = retargeting.retarget(variables, meta, driving, source, fit_bones=FLAGS.fit_bones)
+        numbers = retargeting.judge(result, driving, source, meta["layout"])
+        write_clip(out / "retargeted.npz", result)
+        retargeting.write_json(out / "retargeted.json", result)
+        film(driving, source, result, out / f"retargeted.{FLAGS.format}", meta["layout"])
+        run.results(**numbers)
     print(numbers)
 
 

@@ -97,6 +97,7 @@ def tiny_config_of(folder: pathlib.Path) -> ml_collections.ConfigDict:
     config.data.views.test_camera = base.cameras(yaw=(60.0, 120.0), elevation=(20.0, 40.0))
     config.data.views.bone_spread = 0.15
     config.model.width = 1 / 16
+    config.model.decoder_width = 1 / 16
     config.model.num_heads = 1
     config.model.num_directions = 4
     config.pretrain.pairs = 4
@@ -179,7 +180,7 @@ def waving_batch(count: int, frames: int, joints: int) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def cycle_training() -> CycleTraining:
     """Compiled and run once for all tests; only to be read."""
-    model = Autoencoder(17, 2, 1 / 16, 1, 4, True, 0.0)
+    model = Autoencoder(17, 2, 1 / 16, 1 / 16, 1, 4, True, 0.0)
     batch = waving_batch(8, 16, 17)
     init = jax.jit(lambda k: model.init(k, np.zeros((2, 1, 16, 17, 2), np.float32)))
     variables = jax.tree.map(np.asarray, init(jax.random.key(0)))

@@ -1,6 +1,8 @@
 """The loop: what happens when, and that neither a stop nor the placement changes any number."""
 
+import importlib
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -242,6 +244,27 @@ def test_another_placement_is_refused(feed, tiny_data):
 def test_a_rhythm_that_does_not_fit_the_dispatch_is_refused(rhythm, message):
     with pytest.raises(ValueError, match=message):
         rhythm.dispatch()
+
+
+@pytest.mark.parametrize("path", sorted(pathlib.Path("configs").glob("[a-z]*.py")), ids=str)
+def test_every_config_runs_on_an_accelerator(path, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    config = importlib.import_module(f"configs.{path.stem}").get_config()
+    for section in (config.pretrain, config.fine_tune):
+        rhythm = loop.rhythm_of(section, "device")
+        assert rhythm.dispatch() in (1, 2, 4, 8)
+        assert rhythm.log_every % rhythm.dispatch() == 0
+    assert loop.Rhythm(96, 16, 0, 32, 0).dispatch() == 8
+    assert loop.Rhythm(800, 50, 250, 0, 0).dispatch() == 2
+
+
+def test_frames_from_the_host_come_one_step_at_a_time(tiny_config):
+    section = tiny_config.pretrain
+    assert loop.rhythm_of(section, "host").steps_per_dispatch == 1
+    section.steps_per_dispatch = 2
+    assert loop.rhythm_of(section, "device").steps_per_dispatch == 2
+    with pytest.raises(ValueError, match="steps_per_dispatch=2 with data"):
+        loop.rhythm_of(section, "host")
 
 
 def test_the_dispatch_of_a_rhythm():

@@ -42,7 +42,8 @@ class HandMade(nn.Module):
     def encode(self, poses, train):
         return self.encoder(poses, train)
 
-    def split(self, code):
+    def split(self, code, weight):
+        del weight
         character = code.mean(axis=1)
         return Split(code - character[:, None], character, character)
 

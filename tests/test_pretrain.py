@@ -40,7 +40,7 @@ def test_the_work_directory_of_a_finished_run(pretrained, tiny_config, tiny_data
     jax.tree.map(np.testing.assert_array_equal, model["params"], pretrained.state.params)
     jax.tree.map(np.testing.assert_array_equal, model["batch_stats"], pretrained.state.batch_stats)
     assert meta["model"] == tiny_config.model.to_dict()
-    assert (meta["layout"], meta["window"], meta["dataset"]) == ("unik17", 16, "tiny")
+    assert (meta["layout"], meta["window"]["frames"], meta["dataset"]) == ("unik17", 16, "tiny")
     assert meta["data_sha256"] == tiny_data.manifest["sha256"]
     with Checkpoints(pretrained.workdir / "checkpoints", read_only=True) as checkpoints:
         assert checkpoints.best_step() == min(errors, key=errors.__getitem__)
@@ -126,9 +126,9 @@ def test_the_weights_of_another_model_are_refused(pretrained, tiny_config, tmp_p
 
 
 def test_another_layout_or_normalisation_is_refused():
-    here = {"layout": "unik17", "normalisation": "body", "model": {"width": 1.0}}
+    here = {"layout": "unik17", "views": {"normalisation": "body"}, "model": {"width": 1.0}}
     check_same_model(here, here, "run")
-    there = {"layout": "penn13", "normalisation": "screen", "model": {}}
+    there = {"layout": "penn13", "views": {"normalisation": "screen"}, "model": {}}
     with pytest.raises(ValueError, match="run holds another model") as caught:
         check_same_model(there, here, "run")
     assert "layout: 'penn13' there, 'unik17' here" in str(caught.value)

@@ -32,6 +32,7 @@ def tiny():
     )
     config.data.window.frames = 16
     config.model.width = 1 / 16
+    config.model.decoder_width = 1 / 16
     config.model.num_heads = 1
     config.model.num_directions = 4
     config.pretrain.pairs = 4

@@ -28,6 +28,7 @@ PLAIN = Views(
     coords=2,
     normalisation="body",
     y_up=True,
+    face_front=False,
     camera=None,
     test_camera=None,
     bone_spread=0.0,
@@ -172,7 +173,8 @@ class Exact(nn.Module):
         self.variable("batch_stats", "rows", lambda: 0).value = len(poses)
         return poses.reshape(len(poses), poses.shape[2], -1)
 
-    def split(self, code):
+    def split(self, code, weight):
+        del weight
         character = code.mean(axis=1)
         return Split(code - character[:, None], character, character)
 

@@ -1,6 +1,7 @@
 """The loop that every training shares: draw, step, log, evaluate, save, resume."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,8 +44,8 @@ class Rhythm:
       log_every: scalars are fetched and written; at least 1.
       eval_every: the evaluation is run; also after the last step. 0 is never.
       save_every: a checkpoint is written; also after the last step and each evaluation.
-      steps_per_dispatch: steps in one compiled call; 0 takes 1 on CPU and 8 elsewhere. It must
-        divide the other numbers.
+      steps_per_dispatch: steps in one compiled call, which must divide the other numbers; 0 takes 1
+        on CPU and the largest of 8, 4, 2 and 1 that divides elsewhere.
     """
 
     steps: int
@@ -61,24 +62,39 @@ class Rhythm:
         """
         if self.log_every < 1:
             raise ValueError(f"log_every={self.log_every} must be at least 1 step")
-        count = self.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 8)
-        for name in ("steps", "log_every", "eval_every", "save_every"):
-            if getattr(self, name) % count:
+        numbers = {
+            name: getattr(self, name) for name in ("steps", "log_every", "eval_every", "save_every")
+        }
+        if self.steps_per_dispatch == 0:
+            largest = 1 if jax.default_backend() == "cpu" else 8
+            return math.gcd(largest, *numbers.values())
+        for name, number in numbers.items():
+            if number % self.steps_per_dispatch:
                 raise ValueError(
-                    f"{name}={getattr(self, name)} is not a multiple of"
-                    f" steps_per_dispatch={count}; choose numbers that divide"
+                    f"{name}={number} is not a multiple of"
+                    f" steps_per_dispatch={self.steps_per_dispatch}; choose numbers that divide"
                 )
-        return count
+        return self.steps_per_dispatch
 
 
-def rhythm_of(settings: Any) -> Rhythm:
-    """The rhythm in a section of a config, see configs/base.py."""
+def rhythm_of(settings: Any, placement: str) -> Rhythm:
+    """The rhythm in a section of a config, see configs/base.py; "host" makes one step a dispatch.
+
+    Raises:
+      ValueError: several steps a dispatch asked for with placement "host".
+    """
+    several = settings.steps_per_dispatch
+    if placement == "host" and several > 1:
+        raise ValueError(
+            f'steps_per_dispatch={several} with data.placement="host", where frames are sent step'
+            " by step; set it to 0 or 1"
+        )
     return Rhythm(
         steps=settings.optimizer.steps,
         log_every=settings.log_every,
         eval_every=settings.eval_every,
         save_every=settings.save_every,
-        steps_per_dispatch=settings.steps_per_dispatch,
+        steps_per_dispatch=1 if placement == "host" else several,
     )
 
 

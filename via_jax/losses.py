@@ -5,7 +5,6 @@ flattened features of one sequence.
 """
 
 import jax.numpy as jnp
-import optax
 
 from via_jax.typing import Array
 
@@ -47,9 +46,3 @@ def triplet(anchor: Array, positive: Array, negative: Array, margin: float) -> A
     """Mean of max(0, |anchor - positive| - |anchor - negative| + margin) (Eq. 6), [batch, ...]."""
     gap = distance(anchor, positive) - distance(anchor, negative)
     return jnp.maximum(gap + margin, 0.0).mean()
-
-
-def cross_entropy(logits: Array, labels: Array, weight: Array) -> Array:
-    """Mean cross-entropy of logits [batch, classes] over rows of weight 1; labels: [batch] int."""
-    per_clip = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    return mean_over_valid(per_clip, weight)

@@ -5,6 +5,7 @@ both, symmetrically, so "the other" of a row is its partner in the other half. D
 are normalised together, in one batch; so are the generated sequences, in a batch of their own.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -16,8 +17,12 @@ from via_jax.models.autoencoder import Autoencoder
 from via_jax.training import LossFn
 
 
-def _encoder(model: Autoencoder, params, batch_stats) -> Callable:
-    """poses -> (split, updated batch statistics), in training mode."""
+def _encoder(model: Autoencoder, params, batch_stats, weight) -> Callable:
+    """poses -> (split, updated batch statistics), in training mode.
+
+    weight: [rows, time / 8], share of real frames behind each code of padded windows, or None; the
+    rows repeat for batches that hold several views of them.
+    """
 
     def encode(poses):
         code, updated = model.apply(
@@ -27,10 +32,16 @@ def _encoder(model: Autoencoder, params, batch_stats) -> Callable:
             method="encode",
             mutable=["batch_stats"],
         )
-        split = model.apply({"params": params}, code, method="split")
+        weights = None if weight is None else jnp.tile(weight, (len(poses) // len(weight), 1))
+        split = model.apply({"params": params}, code, weights, method="split")
         return split, updated["batch_stats"]
 
     return encode
+
+
+def _real(motion, weight):
+    """A motion whose steps that only fill up the window are 0, so that no distance counts them."""
+    return motion if weight is None else jnp.where(weight[..., None] > 0, motion, 0.0)
 
 
 def _decoder(model: Autoencoder, params) -> Callable:
@@ -66,7 +77,9 @@ def cycle_loss(
     )
 
     def loss_fn(params, batch_stats, batch, rng):
-        encode, decode = _encoder(model, params, batch_stats), _decoder(model, params)
+        encode = _encoder(model, params, batch_stats, batch.get("weight"))
+        decode = _decoder(model, params)
+        real = functools.partial(_real, weight=batch.get("weight"))
         poses, valid = batch["poses"][:, 0], batch["valid"][:, 0]
         first_key, second_key = jax.random.split(rng)
 
@@ -85,7 +98,9 @@ def cycle_loss(
             cycled = decode(motion_hat, character_hat, jax.random.fold_in(second_key, 1))
             terms |= {
                 "cycle": losses.joint_error(cycled, poses, valid),
-                "triplet_motion": losses.triplet(motion_hat, motion, partner(motion), margin),
+                "triplet_motion": losses.triplet(
+                    real(motion_hat), real(motion), real(partner(motion)), margin
+                ),
                 "triplet_character": losses.triplet(
                     character_hat, character, partner(character), margin
                 ),
@@ -113,7 +128,9 @@ def paired_loss(model: Autoencoder, *, weights: dict[str, float], margin: float)
     """
 
     def loss_fn(params, batch_stats, batch, rng):
-        encode, decode = _encoder(model, params, batch_stats), _decoder(model, params)
+        encode = _encoder(model, params, batch_stats, batch.get("weight"))
+        decode = _decoder(model, params)
+        real = functools.partial(_real, weight=batch.get("weight"))
         poses, valid = batch["poses"][:, 0], batch["valid"][:, 0]
         target, target_valid = batch["target"][:, 0], batch["target_valid"][:, 0]
         first_key, second_key = jax.random.split(rng)
@@ -127,7 +144,9 @@ def paired_loss(model: Autoencoder, *, weights: dict[str, float], margin: float)
         terms = {
             "cross": losses.joint_error(crossed, target, target_valid),
             "self": losses.joint_error(rebuilt, poses, valid),
-            "triplet_motion": losses.triplet(true_motion, motion, partner(motion), margin),
+            "triplet_motion": losses.triplet(
+                real(true_motion), real(motion), real(partner(motion)), margin
+            ),
             "triplet_character": losses.triplet(
                 true_character, partner(character), character, margin
             ),
@@ -156,7 +175,9 @@ def two_view_loss(model: Autoencoder, *, weights: dict[str, float], margin: floa
     """
 
     def loss_fn(params, batch_stats, batch, rng):
-        encode, decode = _encoder(model, params, batch_stats), _decoder(model, params)
+        encode = _encoder(model, params, batch_stats, batch.get("weight"))
+        decode = _decoder(model, params)
+        real = functools.partial(_real, weight=batch.get("weight"))
         poses = jnp.concatenate([batch["poses"], batch["other"]])
         valid = jnp.concatenate([batch["valid"], batch["other_valid"]])[:, 0]
         first_key, second_key = jax.random.split(rng)
@@ -169,7 +190,7 @@ def two_view_loss(model: Autoencoder, *, weights: dict[str, float], margin: floa
         terms = {
             "cross": losses.joint_error(crossed, poses[:, 0], valid),
             "self": losses.joint_error(rebuilt, poses[:, 0], valid),
-            "triplet_motion": losses.triplet(two, one, partner(one), margin),
+            "triplet_motion": losses.triplet(real(two), real(one), real(partner(one)), margin),
             "velocity": losses.velocity_error(crossed, poses[:, 0], valid),
         }
         loss = sum(weights[term] * value for term, value in terms.items())

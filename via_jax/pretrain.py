@@ -17,9 +17,12 @@ from via_jax.data.sampling import (
     Window,
     epoch_items,
     from_another_cluster,
+    real_frames,
+    real_steps,
     sort_by_cluster,
     training_windows,
 )
+from via_jax.data.statistics import measure_statistics, statistics_of
 from via_jax.data.views import Views, evaluation_batch, training_batch, two_view_batch
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import TIME_FACTOR
@@ -34,17 +37,44 @@ def window_of(data_config: Any) -> Window:
     return Window(**data_config.window, multiple=TIME_FACTOR)
 
 
-def views_of(config: Any, data: store.Prepared) -> Views:
-    """The views that a config describes of a prepared data set."""
+def views_of(config: Any, data: store.Prepared, meta: dict | None = None) -> Views:
+    """The views that a config describes of a prepared data set.
+
+    meta: of the checkpoint whose statistics normalisation "root" takes; None measures the training
+    clips.
+    """
     fields = config.data.views.to_dict()
     if fields["normalisation"] == "screen" and not data.size.all():
         raise ValueError(
             f"{data.folder}: {(~data.size.all(axis=1)).sum()} clips have no image size, which"
             ' normalisation "screen" needs; set data.views.normalisation = "body"'
         )
-    return Views(
+    views = Views(
         layout=data.layout, coords=config.model.coords, y_up=data.manifest["y_up"], **fields
     )
+    check_bodies(views, data)
+    if views.normalisation != "root":
+        return views
+    if meta is not None:
+        return views._replace(statistics=statistics_of(meta))
+    sequences = data.sequences_of(data.clips_of(config.data.protocol, "train"))
+    found = measure_statistics(data, sequences, window_of(config.data), views)
+    return views._replace(statistics=found)
+
+
+def check_bodies(views: Views, data: store.Prepared) -> None:
+    """Raises ValueError where random bodies are asked for and a joint was never seen.
+
+    A missing joint has no place to start a bone from, and would move all joints behind it.
+    """
+    missing = np.asarray(~data.known.all(axis=1))
+    if views.bone_spread > 0 and data.manifest["coords"] == 3 and missing.any():
+        clip = data.names[data.clip[np.flatnonzero(missing)[0]]]
+        raise ValueError(
+            f"{data.folder}: {missing.sum()} of {len(missing)} sequences have joints that were"
+            f" never seen, the first in clip {clip!r}; random bodies need all joints: set"
+            " data.views.bone_spread = 0, or convert with --layout to joints that all clips have"
+        )
 
 
 def pair_feed(
@@ -65,6 +95,7 @@ def pair_feed(
         )
     )
     order_key, key = jax.random.split(jax.random.key(config.seed))
+    weight = real_steps(window)
 
     def draw(step, facts):
         step_key = jax.random.fold_in(key, step)
@@ -76,12 +107,16 @@ def pair_feed(
 
     def finish(low, high, draw: Draw, facts, step) -> Batch:
         windows = batches.blend(low, high, draw, facts)
+        windows = windows._replace(valid=windows.valid & real_frames(window)[None, :, None])
         view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
         if config.pretrain.two_views:
             batch = two_view_batch(windows, view_key, views)
         else:
             batch = training_batch(windows, view_key, views, config.pretrain.paired)
-        return {name: value[:, None] for name, value in batch.items()}  # one person a sequence
+        batch = {name: value[:, None] for name, value in batch.items()}  # one person a sequence
+        if weight is not None:
+            batch["weight"] = jax.numpy.tile(weight, (2 * pairs, 1))
+        return batch
 
     return loop.Feed(draw, finish, clips=2 * pairs)
 
@@ -98,14 +133,17 @@ def self_error(
     facts, frames = batches.facts_of(data), batches.frames_of(data)
     key = jax.random.key(config.seed)
     size = min(len(sequences), 64)
+    views = views._replace(test_camera=views.camera)  # choices know nothing of the test cameras
+    steps, real = real_steps(window), real_frames(window)
 
     @jax.jit
-    def sums(state: TrainState, windows, sequence, weight):
-        batch = evaluation_batch(windows, sequence, key, views)
+    def sums(state: TrainState, windows, clip, weight):
+        batch = evaluation_batch(windows, clip, key, views)
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        rebuilt: Any = model.apply(variables, batch["poses"][:, None], False)
+        weights = None if steps is None else np.tile(steps, (size, 1))
+        rebuilt: Any = model.apply(variables, batch["poses"][:, None], False, weights)
         error = jax.numpy.square(rebuilt - batch["poses"]).mean(-1)
-        valid = batch["valid"] * weight[:, None, None]
+        valid = batch["valid"] * weight[:, None, None] * real[None, :, None]
         return (error * valid).sum(), valid.sum()
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -114,7 +152,7 @@ def self_error(
             chosen = np.resize(sequences[start : start + size], size)  # filler repeats
             weight = (np.arange(size) < len(sequences) - start).astype(np.float32)
             windows = batches.read_windows(facts, frames, chosen, window)
-            error, seen = sums(state, windows, chosen, weight)
+            error, seen = sums(state, windows, data.clip[chosen], weight)
             total, count = total + float(error), count + float(seen)
         return {"held_out_self": total / max(count, 1.0)}
 
@@ -137,7 +175,11 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     settings = config.pretrain
     data = store.load(config.data.folder)
     window = window_of(config.data)
-    views = views_of(config, data)._replace(move=settings.move.to_dict())
+    earlier = None
+    if settings.start_from:
+        variables, earlier = load_model(Path(settings.start_from) / "checkpoints", "latest")
+    views = views_of(config, data, earlier)
+    views = views._replace(move=settings.move.to_dict())
     mesh = parallel.data_mesh()
     parallel.check_batch(2 * settings.pairs, mesh)
     clips = data.clips_of(config.data.protocol, "train")
@@ -163,10 +205,9 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
             margin=settings.margin,
             statistics_from_generated=settings.statistics_from_generated,
         )
-    meta = meta_of(config, data)
+    meta = meta_of(config, data, views)
     key = jax.random.key(config.seed)
-    if settings.start_from:
-        variables, earlier = load_model(Path(settings.start_from) / "checkpoints", "latest")
+    if earlier is not None:
         check_same_model(earlier, meta, settings.start_from)
     else:
         example = np.zeros((2, 1, window.padded, data.layout.num_joints, config.model.coords))
@@ -180,7 +221,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
         rng = jax.random.fold_in(loss_key, state.step)
         return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
 
-    rhythm = loop.rhythm_of(settings)
+    rhythm = loop.rhythm_of(settings, config.data.placement)
     step = loop.stepper(feed, update, data, config.data.placement, rhythm.dispatch())
     evaluate = None
     if len(left):
@@ -213,14 +254,17 @@ def stage_of(config: Any, stage: str) -> dict:
     return {name: config.to_dict()[name] for name in ("seed", "data", "model", stage)}
 
 
-def meta_of(config: Any, data: store.Prepared) -> dict:
+def meta_of(config: Any, data: store.Prepared, views: Views) -> dict:
     """What a checkpoint says of itself: the model, its joints and coords, and the data it saw."""
+    statistics = views.statistics
     return {
         "version": via_jax.__version__,
         "layout": data.manifest["layout"],
         "model": config.model.to_dict(),
-        "normalisation": config.data.views.normalisation,
-        "window": config.data.window.frames,
+        "views": config.data.views.to_dict(),
+        "statistics": statistics
+        and {name: value.tolist() for name, value in statistics._asdict().items()},
+        "window": config.data.window.to_dict(),
         "dataset": data.manifest["dataset"],
         "data_sha256": data.manifest["sha256"],
         "config": config.to_dict(),
@@ -229,7 +273,10 @@ def meta_of(config: Any, data: store.Prepared) -> dict:
 
 def check_same_model(found: dict, wanted: dict, where: str) -> None:
     """Raises ValueError where a checkpoint's layout or model differs from what is asked for."""
-    pairs = {name: (found[name], wanted[name]) for name in ("layout", "normalisation")}
+    pairs = {
+        "layout": (found["layout"], wanted["layout"]),
+        "normalisation": tuple(meta["views"]["normalisation"] for meta in (found, wanted)),
+    }
     for name, value in wanted["model"].items():
         pairs[f"model.{name}"] = (found["model"].get(name), value)
     wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]

@@ -193,3 +193,15 @@ def test_no_joint_or_every_joint_is_lost(windows, probability):
     kept, seen = augment.random_loss_of_joints(KEY, jnp.asarray(poses), valid, probability)
     np.testing.assert_array_equal(kept, poses * np.float32(1 - probability))
     np.testing.assert_array_equal(seen, valid & (probability == 0))
+
+
+def test_persons_of_a_clip_move_and_mirror_alike(windows):
+    poses, valid, known = (np.repeat(x[:20], 2, axis=0) for x in windows)  # every window twice
+    moved = np.asarray(augment.random_move(KEY, poses, **SETTINGS, persons=2))
+    np.testing.assert_array_equal(moved[::2], moved[1::2])
+    assert np.abs((moved - poses)[0] - (moved - poses)[2]).max() > 1e-3
+    widths = np.zeros(len(poses), np.float32)
+    image = augment.random_mirror(KEY, poses, valid, known, widths, LAYOUT, 0.5, persons=2)
+    np.testing.assert_array_equal(image[0][::2], image[0][1::2])
+    flipped = np.abs(np.asarray(image[0]) - poses).max(axis=(1, 2, 3)) > 0
+    assert 5 < flipped[::2].sum() < 15

@@ -157,3 +157,11 @@ def test_persons_of_clips(data, count):
         np.testing.assert_array_equal(people.sequence[i, :there], own[:there])
         np.testing.assert_array_equal(people.present[i], np.arange(count) < there)
         assert np.isin(people.sequence[i], own).all()  # fillers are persons of the same clip
+
+
+def test_absent_persons_become_zero():
+    poses = np.ones((2, 3, 4, 5, 2), np.float32)
+    present = np.array([[True, False, True], [True, True, False]])
+    seen = np.asarray(batches.without_absent(poses, present))
+    np.testing.assert_array_equal(seen[..., 0, 0, 0], present)
+    assert set(np.unique(seen)) == {0.0, 1.0}

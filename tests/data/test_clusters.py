@@ -19,6 +19,7 @@ VIEWS = Views(
     coords=2,
     normalisation="body",
     y_up=False,
+    face_front=False,
     camera=None,
     test_camera=None,
     bone_spread=0.0,

@@ -244,3 +244,36 @@ def test_the_most_moving_persons_come_first(garbage):
 def test_equal_persons_keep_their_order():
     poses, valid = np.ones((3, 4, 5, 2)), np.ones((3, 4, 5), bool)
     np.testing.assert_array_equal(transforms.most_moving(poses, valid, 2), [0, 1])
+
+
+def test_root_relative_poses_against_a_loop():
+    poses = np.random.default_rng(0).normal(size=(2, 5, 4, 2))
+    expected = np.empty_like(poses)
+    for time in range(5):
+        for joint in range(4):
+            expected[:, time, joint] = poses[:, time, joint] - poses[:, time, 2]
+        before = max(time, 1)
+        expected[:, time, 2] = poses[:, before, 2] - poses[:, before - 1, 2]
+    np.testing.assert_allclose(transforms.to_root(poses, 2), expected, atol=1e-6)
+
+
+def test_from_root_undoes_to_root_up_to_the_place():
+    poses = np.random.default_rng(0).normal(size=(2, 9, 4, 3))
+    again = np.asarray(transforms.from_root(transforms.to_root(poses, 1), 1))
+    middle = poses[:, :, 1:2].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(again, poses - middle, atol=1e-5)
+    assert not np.asarray(transforms.to_root(poses[:, :1], 1))[:, :, 1].any()  # one frame
+
+
+def test_a_turned_body_faces_where_it_was_turned():
+    poses = np.zeros((3, 2, 17, 3))
+    for side, x in (("left", 0.2), ("right", -0.2)):  # the left of a body that faces +z lies at +x
+        for joint in ("shoulder", "hip"):
+            poses[..., LAYOUT.index(f"{side}_{joint}"), 0] = x
+    angles = np.radians([0.0, 50.0, -170.0])
+    np.testing.assert_allclose(transforms.facing(poses, LAYOUT), 0.0, atol=1e-6)
+    turned = transforms.turn(poses, angles)
+    np.testing.assert_allclose(transforms.facing(turned, LAYOUT), angles, atol=1e-5)
+    # +z turns towards +x by a positive angle, y stays.
+    ahead = transforms.turn(np.tile([0.0, 3.0, 1.0], (1, 1, 1, 1)), np.radians([90.0]))
+    np.testing.assert_allclose(ahead[0, 0, 0], [1.0, 3.0, 0.0], atol=1e-6)

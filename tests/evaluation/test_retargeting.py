@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from configs import base
 from via_jax.data.clip import Clip
 from via_jax.data.prepare import to_layout
 from via_jax.evaluation import retargeting
@@ -23,6 +24,7 @@ def model_of(coords):
     settings = {
         "coords": coords,
         "width": 1 / 16,
+        "decoder_width": 1 / 16,
         "num_heads": 1,
         "num_directions": 4,
         "learned_directions": True,
@@ -36,7 +38,10 @@ def model_of(coords):
         lambda x: np.asarray(x) + rng.uniform(-0.05, 0.05, x.shape).astype(np.float32),
         init(jax.random.key(0)),
     )
-    return variables, {"layout": "unik17", "model": settings, "normalisation": "body"}
+    window = {"frames": 24, "sampling": "crop", "shortest_share": 1.0, "speed": (1.0, 1.0)}
+    views = base.get_config().data.views.to_dict()
+    meta = {"layout": "unik17", "model": settings, "views": views, "window": window}
+    return variables, meta | {"statistics": None}
 
 
 @pytest.fixture(scope="module")
@@ -99,19 +104,18 @@ def frame_by_hand(poses, normalisation):
 def retarget_by_hand(variables, meta, driving, source):
     """The driver's 21 frames on the source's body, [21, joints, 2], before bones are fitted."""
     model = Autoencoder(joints=17, **meta["model"])
-    frames = [frame_by_hand(clip.poses[0], meta["normalisation"]) for clip in (driving, source)]
-    first, second = (
-        (clip.poses[0] - centre) / scale for clip, (centre, scale) in zip((driving, source), frames)
-    )
-    first = np.concatenate([first, first[:3]])  # windows divide by 8: start again
+    windows = [
+        np.concatenate([driving.poses[0], driving.poses[0, :3]]),  # of 24 frames: start again
+        source.poses[0],
+    ]
+    frames = [frame_by_hand(poses, meta["views"]["normalisation"]) for poses in windows]
+    first, second = ((poses - centre) / scale for poses, (centre, scale) in zip(windows, frames))
     batch = np.stack([first, second])[:, None].astype(np.float32)
     code = np.asarray(
         jax.jit(lambda v, x: model.apply(v, x, False, method="encode"))(variables, batch)
     )
     directions = np.linalg.qr(variables["params"]["dictionary"]["directions"])[0]
-    # The last step of the driver's code saw five frames of its own.
-    mean = (code[0, 0] + code[0, 1] + 5 / 8 * code[0, 2]) / (2 + 5 / 8)
-    motion = code[0] - directions @ (directions.T @ mean)
+    motion = code[0] - directions @ (directions.T @ code[0].mean(axis=0))
     character = directions @ (directions.T @ code[1].mean(axis=0))
     decode = jax.jit(lambda v, m, c: model.apply(v, m, c, False, method="decode"))
     decoded = np.asarray(decode(variables, motion[None], character[None]))[0, :21]
@@ -127,7 +131,7 @@ def retarget_by_hand(variables, meta, driving, source):
 @pytest.mark.parametrize("normalisation", ["body", "screen"])
 def test_without_fitting_it_is_what_the_equations_say(flat, driving, source, normalisation):
     variables, meta = flat
-    meta = meta | {"normalisation": normalisation}
+    meta = meta | {"views": meta["views"] | {"normalisation": normalisation}}
     result = retargeting.retarget(variables, meta, driving, source, fit_bones=False)
     expected = retarget_by_hand(variables, meta, driving, source)
     assert expected.std(axis=0).max() > 1.0  # pixels: the random model moves
@@ -328,7 +332,7 @@ def test_a_2d_clip_for_a_3d_model(solid, driving):
 
 def test_the_screen_needs_the_size_of_the_image(flat, driving, source):
     variables, meta = flat
-    meta = meta | {"normalisation": "screen"}
+    meta = meta | {"views": meta["views"] | {"normalisation": "screen"}}
     unknown = changed(source, image_size=None)
-    with pytest.raises(ValueError, match=r"clip 'ben' has no image size.*'screen'.*with 'body'"):
+    with pytest.raises(ValueError, match=r"clip 'ben' has no image size.*'screen'.*with .body."):
         retargeting.retarget(variables, meta, driving, unknown)

@@ -11,6 +11,7 @@ PAPER = {
     "joints": 17,
     "coords": 2,
     "width": 1.0,
+    "decoder_width": 1.0,
     "num_heads": 3,
     "num_directions": 32,
     "learned_directions": True,
@@ -79,7 +80,15 @@ def test_a_misspelt_setting_fails_at_once():
 
 
 def test_bfloat16_decodes_to_float32():
-    model = Autoencoder(**{**PAPER, "width": 1 / 16, "num_directions": 4, "dtype": "bfloat16"})
+    model = Autoencoder(
+        **{
+            **PAPER,
+            "width": 1 / 16,
+            "decoder_width": 1 / 16,
+            "num_directions": 4,
+            "dtype": "bfloat16",
+        }
+    )
     poses = jax.ShapeDtypeStruct((2, 1, 16, 17, 2), jnp.float32)
     rebuilt, variables = jax.eval_shape(
         lambda p: model.init_with_output(jax.random.key(0), p), poses

@@ -112,7 +112,7 @@ def random_poses(seed, batch=BATCH, persons=1, joints=JOINTS, coords=COORDS):
 def small_autoencoder(dtype=np.float32):
     """A linen autoencoder without dropout, its variables, and the same one in PyTorch."""
     name = np.dtype(dtype).name
-    model = Autoencoder(JOINTS, COORDS, WIDTH, 3, DIRECTIONS, True, 0.0, name)
+    model = Autoencoder(JOINTS, COORDS, WIDTH, WIDTH, 3, DIRECTIONS, True, 0.0, name)
     variables = fresh(model, random_poses(0), dtype=dtype)
     reference = torch_via.Via(JOINTS, COORDS, DIRECTIONS, CHANNELS, dropout=0.0)
     return model, variables, load(reference, variables)
@@ -248,7 +248,10 @@ def test_split_of_padded_windows():
 
 
 def test_full_width():
-    model, poses = Autoencoder(17, COORDS, 1.0, 3, 32, True, 0.2), random_poses(1, 2, joints=17)
+    model, poses = (
+        Autoencoder(17, COORDS, 1.0, 1.0, 3, 32, True, 0.2),
+        random_poses(1, 2, joints=17),
+    )
     variables = fresh(model, poses)
     reference = load(torch_via.Via(17, COORDS), variables).eval()
     with torch.no_grad():
@@ -271,7 +274,7 @@ def test_initial_spread():
     """A fresh encoder and dictionary are drawn from the same distributions."""
     torch.manual_seed(0)
     reference = torch_via.Via(17, COORDS)
-    model = Autoencoder(17, COORDS, 1.0, 3, 32, True, 0.2)
+    model = Autoencoder(17, COORDS, 1.0, 1.0, 3, 32, True, 0.2)
     params = jax.jit(model.init)(jax.random.key(0), random_poses(1, joints=17))["params"]
     del params["decoder"]  # the description leaves its start open
     for name, actual in entries(params, reference).items():

@@ -32,6 +32,7 @@ def random_move(
     squeeze: float,
     shift: float,
     moving: bool,
+    persons: int = 1,
 ) -> Array:
     """Rotates in the image plane, squeezes in width, scales and shifts each window.
 
@@ -45,12 +46,14 @@ def random_move(
       shift: largest shift, in units of the poses.
       moving: draw start and end values and move between them over the window, as the published
         classifiers do; False keeps one draw over the window.
+      persons: consecutive windows that show one scene and move alike.
     """
     batch, time, _, coords = poses.shape
     keys = jax.random.split(key, 4)
 
     def path(k, low, high, shape=()):
-        ends = jax.random.uniform(k, (batch, 2, *shape), minval=low, maxval=high)
+        ends = jax.random.uniform(k, (batch // persons, 2, *shape), minval=low, maxval=high)
+        ends = jnp.repeat(ends, persons, axis=0)
         if not moving:
             ends = jnp.broadcast_to(ends[:, :1], ends.shape)
         along = jnp.linspace(0.0, 1.0, time).reshape(1, time, *(1,) * len(shape))
@@ -78,13 +81,16 @@ def random_mirror(
     width: Array,
     layout: Layout,
     probability: float,
+    persons: int = 1,
 ) -> tuple[Array, Array, Array]:
     """Mirrors windows: x becomes width - x, left joints change places with right ones.
 
     poses: [batch, time, joints, coords]. valid: [batch, time, joints]. known: [batch, joints].
-    width: [batch], of the image; 0 mirrors about the origin.
+    width: [batch], of the image; 0 mirrors about the origin. persons: consecutive windows that show
+    one scene and are mirrored together.
     """
-    flip = jax.random.bernoulli(key, probability, (poses.shape[0],))
+    flip = jax.random.bernoulli(key, probability, (poses.shape[0] // persons,))
+    flip = jnp.repeat(flip, persons)
     mirror = np.asarray(layout.mirror)
     swapped = poses[:, :, mirror]
     x = width[:, None, None, None] - swapped[..., :1]

@@ -131,3 +131,11 @@ def persons_of(first_sequence: Array, persons: Array, clips: Array, count: int) 
     there = jnp.asarray(persons)[clips][:, None]
     sequence = jnp.asarray(first_sequence)[clips][:, None] + jnp.minimum(index, there - 1)
     return Persons(sequence, index < there)
+
+
+def without_absent(poses: Array, present: Array) -> Array:
+    """Poses [batch, persons, ...] with zeros for persons that are not there, as published code.
+
+    present: bool [batch, persons].
+    """
+    return jnp.where(present.reshape(*present.shape, *(1,) * (poses.ndim - 2)), poses, 0.0)

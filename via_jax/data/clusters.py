@@ -28,7 +28,7 @@ def cluster_features(
     for start in range(0, len(sequences), batch):
         chosen = sequences[start : start + batch]
         windows = read_windows(facts, frames, chosen, window)
-        poses = evaluation_batch(windows, chosen, jax.random.key(0), views)["poses"]
+        poses = evaluation_batch(windows, data.clip[chosen], jax.random.key(0), views)["poses"]
         parts.append(np.asarray(poses).reshape(len(chosen), -1))
     return np.concatenate(parts)
 

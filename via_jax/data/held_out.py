@@ -38,7 +38,12 @@ def held_out(
         count = int(np.argmin(np.abs(sizes - fraction * len(clips)))) + 1
         left = np.isin(subjects, order[: min(count, len(people) - 1)])
     else:
-        left = np.isin(clips, draw_per_class(data, clips, fraction, seed))
+        # A class of one clip keeps it to learn from.
+        _, inverse, counts = np.unique(data.label[clips], return_inverse=True, return_counts=True)
+        several = clips[counts[inverse] > 1]
+        if not len(several):
+            return clips, clips[:0]
+        left = np.isin(clips, draw_per_class(data, several, fraction, seed))
     return clips[~left], clips[left]
 
 

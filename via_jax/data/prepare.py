@@ -111,6 +111,7 @@ def prepare(
             try:
                 clip = reader.read(item)
                 clip = clip if layout is None else to_layout(clip, layout)
+                splits.split_of(dataset, clip)  # here, so that a clip in no table is a bad one
                 if clip.num_frames < reader.min_frames or not clip.valid.any():
                     raise ValueError(
                         f"{clip.name}: {clip.num_frames} frame(s), {int(clip.valid.sum())} valid"
@@ -118,7 +119,9 @@ def prepare(
                     )
             except ValueError as error:
                 where = item[0] if isinstance(item, tuple) else item
-                bad.append({"path": Path(where).name, "reason": str(error)})
+                # Prepared data may travel: no word of where the files lay.
+                reason = str(error).replace(f"{Path(source)}/", "")
+                bad.append({"path": Path(where).name, "reason": reason})
                 shown.write(f"bad: {error}", file=sys.stderr)
                 shown.set_postfix(bad=len(bad))
                 continue

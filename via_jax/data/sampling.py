@@ -170,9 +170,13 @@ def _positions(sequence: Array, length: Array, start: Array, step: Array, window
     return Draw(sequence, low, jnp.minimum(low + 1, last), position - low)
 
 
+def real_frames(window: Window) -> np.ndarray:
+    """bool [padded], False for the frames that only fill up the window."""
+    return np.arange(window.padded) < window.frames
+
+
 def real_steps(window: Window) -> np.ndarray | None:
     """[padded / multiple] share of real frames behind each code; None where all are real."""
     if window.padded == window.frames:
         return None
-    real = np.arange(window.padded) < window.frames
-    return real.reshape(-1, window.multiple).mean(axis=1).astype(np.float32)
+    return real_frames(window).reshape(-1, window.multiple).mean(axis=1).astype(np.float32)

@@ -87,6 +87,56 @@ def from_frame(poses: Array, frame: Frame) -> Array:
     return poses * frame.scale[..., None, None, None] + frame.centre[..., None, None, :]
 
 
+class Statistics(NamedTuple):
+    """Mean and standard deviation of root-relative poses over a training set, [joints, coords]."""
+
+    mean: Array
+    deviation: Array
+
+
+def to_root(poses: Array, root: int) -> Array:
+    """Joints relative to the root; the root's own row holds its move since the frame before.
+
+    The published preprocessing of retargeting (Aberman et al. 2019): limbs are not drowned by the
+    body's path. The first move repeats the second. poses: [..., time, joints, coords].
+    """
+    path = poses[..., root : root + 1, :]
+    before = np.maximum(np.arange(poses.shape[-3]) - 1, 0)
+    moves = path - path[..., before, :, :]
+    if poses.shape[-3] > 1:
+        moves = moves[..., np.maximum(np.arange(poses.shape[-3]), 1), :, :]
+    is_root = (np.arange(poses.shape[-2]) == root)[:, None]
+    return jnp.where(is_root, jnp.broadcast_to(moves, poses.shape), poses - path)
+
+
+def from_root(poses: Array, root: int) -> Array:
+    """Undoes `to_root`; the root's path is the sum of its moves, with its middle at 0."""
+    moves = poses[..., root : root + 1, :]
+    path = jnp.cumsum(moves, axis=-3) - moves[..., :1, :, :]
+    path = path - path.mean(axis=-3, keepdims=True)
+    is_root = (np.arange(poses.shape[-2]) == root)[:, None]
+    return jnp.where(is_root, path, poses + path)
+
+
+def facing(poses: Array, layout: Layout) -> Array:
+    """Angle about the vertical axis by which a 3D body is turned from facing +z, radians [...].
+
+    The body faces across the mean line from its right shoulder and hip to its left ones, which lies
+    along +x when it faces +z. poses: [..., time, joints, 3], y up.
+    """
+    left = [layout.index(name) for name in ("left_shoulder", "left_hip")]
+    right = [layout.index(name) for name in ("right_shoulder", "right_hip")]
+    across = (poses[..., left, :] - poses[..., right, :]).sum(axis=(-3, -2))
+    return jnp.arctan2(-across[..., 2], across[..., 0])
+
+
+def turn(poses: Array, angle: Array) -> Array:
+    """Turns 3D poses [..., time, joints, 3] about the vertical axis by angle [...] in radians."""
+    cos, sin = jnp.cos(angle)[..., None, None], jnp.sin(angle)[..., None, None]
+    x, y, z = poses[..., 0], poses[..., 1], poses[..., 2]
+    return jnp.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
+
+
 def ancestors(layout: Layout) -> np.ndarray:
     """[joints, joints]: entry (i, j) is 1 where j lies on the way from the root to i, or is i."""
     parents = layout.parents

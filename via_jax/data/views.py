@@ -9,7 +9,18 @@ from via_jax.data import augment
 from via_jax.data.batches import Windows
 from via_jax.data.cameras import project, random_cameras, view
 from via_jax.data.sampling import partner
-from via_jax.data.transforms import Frame, bones_of, measure, repose, to_frame
+from via_jax.data.transforms import (
+    Frame,
+    Statistics,
+    bones_of,
+    facing,
+    from_root,
+    measure,
+    repose,
+    to_frame,
+    to_root,
+    turn,
+)
 from via_jax.skeletons import Layout
 from via_jax.typing import Array, Batch
 
@@ -20,9 +31,12 @@ class Views(NamedTuple):
     Attributes:
       layout: of the poses.
       coords: what the model reads, 2 or 3; 3D recordings are projected for 2D models.
-      normalisation: "body" centres a window on its hips and scales it by its extent; "screen" maps
-        the image to [-1, 1] in width with its aspect kept, as the published 2D benchmarks do.
+      normalisation: "body" centres a window on its hips and scales it by its extent; "root" also
+        puts every joint relative to the root, see `to_root`, and standardises by the statistics, as
+        published retargeting does; "screen" maps the image to [-1, 1] in width with its aspect
+        kept, as the published 2D benchmarks do.
       y_up: True where the recordings' y grows upwards.
+      face_front: turn 3D bodies to face the camera of yaw 0 before anything else.
       camera: ranges of `random_cameras` for training; None: the recordings' own view (2D, or the
         camera's axes of a 3D recording).
       test_camera: the same for evaluation, where each sequence keeps one camera.
@@ -31,12 +45,14 @@ class Views(NamedTuple):
       mirror: probability of a mirror image in training.
       noise: standard deviation of joint noise in training, in units of the scaled poses.
       lost_joints: probability that a joint is taken away in training.
+      statistics: of "root"; None leaves the poses as they are, to measure them.
     """
 
     layout: Layout
     coords: int
     normalisation: str
     y_up: bool
+    face_front: bool
     camera: dict | None
     test_camera: dict | None
     bone_spread: float
@@ -44,48 +60,89 @@ class Views(NamedTuple):
     mirror: float
     noise: float
     lost_joints: float
+    statistics: Statistics | None = None
 
 
 def _see(poses: Array, known: Array, camera, views: Views) -> Array:
-    """Poses in the model's coords: projected, turned, or as they are; images have y down."""
+    """Poses in the model's coords: projected, turned, or as they are; y up, in images down."""
     if poses.shape[-1] == 2:
         if views.coords == 3:
             raise ValueError("2D recordings cannot feed a 3D model; set model.coords = 2")
         return poses
     if camera is None:
-        up = poses if views.y_up else poses * jnp.array([1.0, -1.0, 1.0])[None, None, None, :]
-        return up if views.coords == 3 else up[..., :2] * jnp.array([1.0, -1.0])[None, None, None]
+        flat = poses[..., :2] * jnp.array([1.0, -1.0])[None, None, None]
+        return poses if views.coords == 3 else flat
     middle = measure(poses, known, views.layout.hips).centre
     if views.coords == 2:
         return project(poses, camera, middle)
     return view(poses - middle[:, None, None, :], camera)
 
 
-def _frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
+def frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
     """What a window is centred and scaled by."""
-    if views.normalisation == "body":
+    if views.normalisation in ("body", "root"):
         return measure(seen, windows.known, views.layout.hips)
     if views.normalisation != "screen":
-        raise ValueError(f'normalisation={views.normalisation!r}; expected "body" or "screen"')
+        raise ValueError(
+            f'normalisation={views.normalisation!r}; expected "body", "root" or "screen"'
+        )
     if windows.poses.shape[-1] != 2:
         raise ValueError('normalisation "screen" is for 2D recordings; set it to "body"')
     # x -> 2 x / w - 1 and y -> 2 y / w - h / w.
     return Frame(centre=windows.size / 2, scale=windows.size[:, 0] / 2)
 
 
-def evaluation_batch(windows: Windows, sequence: Array, key: jax.Array, views: Views) -> Batch:
-    """Model input without any augmentation; the camera of a sequence depends on key alone."""
+def placed_of(inputs: Array, views: Views) -> Array:
+    """Undoes `standardised`: poses centred and scaled; the path of "root" has its middle at 0."""
+    if views.normalisation != "root":
+        return inputs
+    if views.statistics is not None:
+        mean, deviation = (x[None, None] for x in views.statistics)
+        inputs = inputs * deviation + mean
+    return from_root(inputs, views.layout.parents.index(-1))
+
+
+def _upright(windows: Windows, views: Views) -> Windows:
+    """3D recordings with y up, which cameras and bodies rely on; bodies face +z where asked for."""
+    poses = windows.poses
+    if poses.shape[-1] == 2:
+        return windows
+    if not views.y_up:
+        poses = poses * jnp.array([1.0, -1.0, 1.0])[None, None, None]
+    if views.face_front:
+        poses = turn(poses, -facing(poses, views.layout))
+    return windows._replace(poses=poses)
+
+
+def standardised(placed: Array, known: Array, views: Views) -> Array:
+    """Model input of poses that are centred and scaled; joints that are not known are 0."""
+    if views.normalisation == "root":
+        placed = to_root(placed, views.layout.parents.index(-1))
+        if views.statistics is not None:
+            mean, deviation = (x[None, None] for x in views.statistics)
+            placed = (placed - mean) / deviation
+    return jnp.where(known[:, None, :, None], placed, 0.0)
+
+
+def evaluation_batch(windows: Windows, clip: Array, key: jax.Array, views: Views) -> Batch:
+    """Model input without any augmentation; the camera of a clip depends on key alone.
+
+    clip: [batch], the clip that each window belongs to; persons of a clip share its camera.
+    """
+    windows = _upright(windows, views)
     camera = None
     ranges = views.test_camera
     if windows.poses.shape[-1] == 3 and ranges is not None:
-        keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(sequence)
+        keys = jax.vmap(lambda c: jax.random.fold_in(key, c))(clip)
         camera = jax.vmap(lambda k: random_cameras(k, (), **ranges))(keys)
     seen = _see(windows.poses, windows.known, camera, views)
-    frame = _frame_of(seen, windows, views)
-    return {"poses": to_frame(seen, windows.known, frame), "valid": windows.valid}
+    placed = to_frame(seen, windows.known, frame_of(seen, windows, views))
+    return {"poses": standardised(placed, windows.known, views), "valid": windows.valid}
 
 
-def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool) -> Batch:
+def training_batch(
+    windows: Windows, key: jax.Array, views: Views, paired: bool, persons: int = 1
+) -> Batch:
     """Model input for training: random bodies and cameras, augmented, centred and scaled.
 
     Args:
@@ -94,13 +151,14 @@ def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool)
       views: what is drawn.
       paired: also return "target": each window's motion on the body and in the camera of its
         partner (the other half of the batch), the true retargeted sequence.
+      persons: consecutive windows of one clip, which share camera, move and mirror image.
 
     Raises:
       ValueError: paired from 2D recordings, whose true retargeting is not known.
     """
     keys = jax.random.split(key, 6)
     # Mirrored before everything else, so that a motion and its target stay of one hand.
-    windows = _mirrored(windows, keys[0], views)
+    windows = _mirrored(_upright(windows, views), keys[0], views, persons)
     batch, in_3d = windows.poses.shape[0], windows.poses.shape[-1] == 3
     if paired and not (in_3d and views.bone_spread > 0):
         raise ValueError(
@@ -109,13 +167,23 @@ def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool)
         )
     camera, poses = None, windows.poses
     if in_3d and views.camera is not None:
-        camera = random_cameras(keys[1], (batch,), **views.camera)
+        camera = random_cameras(keys[1], (batch // persons,), **views.camera)
+        camera = jax.tree.map(lambda x: jnp.repeat(x, persons), camera)
     if in_3d and views.bone_spread > 0:
         bones = augment.random_bone_scales(keys[2], batch, views.layout, views.bone_spread)
         poses = repose(windows.poses, bones, views.layout)
     seen = _see(poses, windows.known, camera, views)
-    frame = _frame_of(seen, windows, views)
-    result = {"poses": _place(seen, windows.known, frame, keys[3], views), "valid": windows.valid}
+    frame = frame_of(seen, windows, views)
+
+    def moved(seen, known, frame):  # a window and its target are moved alike
+        placed = to_frame(seen, known, frame)
+        return augment.random_move(keys[3], placed, **views.move, persons=persons)
+
+    noisy = augment.random_noise(keys[4], moved(seen, windows.known, frame), views.noise)
+    result = {"poses": standardised(noisy, windows.known, views), "valid": windows.valid}
+    result["poses"], result["valid"] = augment.random_loss_of_joints(
+        keys[5], result["poses"], result["valid"], views.lost_joints
+    )
     if paired:
         # Ordered by character: row i shows the partner's motion on the body and camera of row i.
         # From the body that the partner was recorded with to the one that row i shows.
@@ -125,13 +193,8 @@ def training_batch(windows: Windows, key: jax.Array, views: Views, paired: bool)
         known = partner(windows.known)
         seen = _see(other, known, camera, views)
         centre = measure(seen, known, views.layout.hips).centre
-        target = _place(seen, known, frame._replace(centre=centre), keys[3], views)
+        target = standardised(moved(seen, known, frame._replace(centre=centre)), known, views)
         result |= {"target": partner(target), "target_valid": windows.valid}
-    noisy = augment.random_noise(keys[4], result["poses"], views.noise)
-    result["poses"] = jnp.where(windows.known[:, None, :, None], noisy, 0.0)
-    result["poses"], result["valid"] = augment.random_loss_of_joints(
-        keys[5], result["poses"], result["valid"], views.lost_joints
-    )
     return result
 
 
@@ -143,21 +206,15 @@ def two_view_batch(windows: Windows, key: jax.Array, views: Views) -> Batch:
       is drawn once for both.
     """
     mirror_key, first_key, second_key = jax.random.split(key, 3)
-    windows = _mirrored(windows, mirror_key, views)
+    windows = _mirrored(windows, mirror_key, views, persons=1)
     views = views._replace(mirror=0.0)
     first = training_batch(windows, first_key, views, paired=False)
     second = training_batch(windows, second_key, views, paired=False)
     return {**first, "other": second["poses"], "other_valid": second["valid"]}
 
 
-def _mirrored(windows: Windows, key: jax.Array, views: Views) -> Windows:
+def _mirrored(windows: Windows, key: jax.Array, views: Views, persons: int) -> Windows:
     poses, valid, known = augment.random_mirror(
-        key, *windows[:3], windows.size[:, 0], views.layout, views.mirror
+        key, *windows[:3], windows.size[:, 0], views.layout, views.mirror, persons
     )
     return Windows(poses, valid, known, windows.size)
-
-
-def _place(seen: Array, known: Array, frame: Frame, key: jax.Array, views: Views) -> Array:
-    """Centres and scales, then moves; one key moves a window and its target alike."""
-    moved = augment.random_move(key, to_frame(seen, known, frame), **views.move)
-    return jnp.where(known[:, None, :, None], moved, 0.0)

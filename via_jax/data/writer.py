@@ -67,6 +67,26 @@ def write(
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        _fill(partial, clips, dataset, splits, classes, max_persons, min_frames, skipped)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return load(folder)
+
+
+def _fill(
+    partial: Path,
+    clips: Iterable[Clip],
+    dataset: str,
+    splits: Callable[[Clip], dict[str, str]],
+    classes: list[str] | None,
+    max_persons: int,
+    min_frames: int,
+    skipped: Callable[[], list[dict[str, str]]],
+) -> None:
     sequences: dict[str, list] = {
         k: [] for k in ("row", "length", "clip", "scale", "origin", "known")
     }
@@ -125,7 +145,7 @@ def write(
             ):
                 facts[key].append(fact)
     if first is None:
-        raise ValueError(f"no clip to write into {folder}")
+        raise ValueError(f"no clip to write into {partial.with_suffix('')}")
     if classes is None:
         classes = sorted({label for label in facts["label"] if label is not None})
     protocols = sorted({protocol for roles in facts["roles"] for protocol in roles})
@@ -183,10 +203,6 @@ def write(
         },
     }
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
-    return load(folder)
 
 
 def _check_alike(clip: Clip, first: Clip) -> None:

@@ -39,7 +39,7 @@ def over_clips(
       window, views: what the model sees of a clip.
       persons: of a clip; those that are not there are marked in "present".
       batch: clips at once.
-      seed: of the cameras of 3D clips, one for each sequence.
+      seed: of the cameras of 3D clips, one for each clip.
 
     Returns:
       [clips, ...], in the order given.
@@ -49,9 +49,9 @@ def over_clips(
     weight = real_steps(window)
 
     @jax.jit
-    def apply(variables, low, high, draw, facts, present):
+    def apply(variables, low, high, draw, facts, clip, present):
         windows = blend(low, high, draw, facts)
-        flat = evaluation_batch(windows, draw.sequence, key, views)
+        flat = evaluation_batch(windows, clip, key, views)
         inputs = {
             "poses": flat["poses"].reshape(batch, persons, *flat["poses"].shape[1:]),
             "present": present,
@@ -69,7 +69,9 @@ def over_clips(
         draw = evaluation_windows(sequence, facts.length[sequence], window)
         draw = Draw(*(np.asarray(x) for x in draw))
         low, high = gather(frames, facts.row[sequence], draw)
-        result = apply(variables, low, high, draw, facts, np.asarray(people.present))
+        result = apply(
+            variables, low, high, draw, facts, data.clip[sequence], np.asarray(people.present)
+        )
         parts.append(np.asarray(result)[:count])
     if not parts:
         raise ValueError("no clips to evaluate")

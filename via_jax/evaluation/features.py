@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from via_jax.data.batches import without_absent
 from via_jax.data.sampling import Window
 from via_jax.data.store import Prepared
 from via_jax.data.views import Views
@@ -42,6 +43,9 @@ def features_of(
     """
     if feature == "poses":
         return batch["poses"].reshape(len(batch["poses"]), -1)
+    poses = batch["poses"]
+    if published_persons:
+        poses = without_absent(poses, batch["present"])
     if feature not in ("motion", "code"):
         raise ValueError(f'feature={feature!r}; expected "motion", "code" or "poses"')
     encoder, dictionary = encoder_parts(model)
@@ -50,7 +54,7 @@ def features_of(
             "params": variables["params"]["encoder"],
             "batch_stats": variables["batch_stats"]["encoder"],
         },
-        batch["poses"],
+        poses,
         False,
     )
     code = mean_over_persons(code, None if published_persons else batch["present"])

@@ -78,11 +78,14 @@ def clip_feed(
     def finish(low, high, draw: Draw, facts, step) -> Batch:
         windows = batches.blend(low, high, draw, facts)
         view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
-        poses = training_batch(windows, view_key, views, False)["poses"]
+        poses = training_batch(windows, view_key, views, False, persons)["poses"]
+        poses = poses.reshape(batch, persons, *poses.shape[1:])
         now = chosen_clips(step)
         present = batches.persons_of(first, count, now, persons).present
+        if published_persons:
+            poses = batches.without_absent(poses, present)
         result = {
-            "poses": poses.reshape(batch, persons, *poses.shape[1:]),
+            "poses": poses,
             "present": jnp.ones_like(present) if published_persons else present,
             "label": label[now],
         }
@@ -109,8 +112,11 @@ def evaluate(
     """Accuracy of a classifier on clips, see `metrics.accuracy`."""
 
     def logits(variables: Any, inputs: Batch) -> Any:
-        present = None if published_persons else inputs["present"]
-        return model.apply(variables, inputs["poses"], False, present, inputs.get("weight"))
+        poses, present, weight = inputs["poses"], inputs["present"], inputs.get("weight")
+        if published_persons:
+            poses = batches.without_absent(poses, present)
+            present = jnp.ones_like(present)
+        return model.apply(variables, poses, False, present, weight)
 
     scores = over_clips(
         logits,
@@ -171,7 +177,9 @@ def fine_tune(
     for name, clips in (("training", train), ("held-out", held_out), ("test", test)):
         unknown = int((data.label[clips] < 0).sum())
         if unknown:
-            raise ValueError(f"{unknown} {name} clips have no known class; leave them out")
+            raise ValueError(
+                f"{unknown} {name} clips have no known class; prepare the data without them"
+            )
     batch = min(batch, len(train))
     parallel.check_batch(batch, parallel.data_mesh())
     classifier = Classifier(
@@ -206,7 +214,7 @@ def fine_tune(
     def update(state, inputs):
         return train_step(state, inputs, key, loss_fn=loss_fn, optimizer=update_rule)
 
-    def accuracy(state: TrainState, clips: np.ndarray) -> dict:
+    def accuracy(state: TrainState, clips: np.ndarray, views: Views) -> dict:
         return evaluate(
             classifier,
             {"params": state.params, "batch_stats": state.batch_stats},
@@ -221,7 +229,9 @@ def fine_tune(
         )
 
     def on_held_out(state: TrainState) -> dict[str, float]:
-        return {"held_out_top1": accuracy(state, held_out)["top1"]}
+        # Choices know nothing of the test cameras.
+        seen = views._replace(test_camera=views.camera)
+        return {"held_out_top1": accuracy(state, held_out, seen)["top1"]}
 
     state = loop.run_steps(
         state,
@@ -233,10 +243,8 @@ def fine_tune(
         clips=batch,
         evaluate=on_held_out if len(held_out) else None,
     )
-    result = accuracy(state, test)
-    if len(held_out):
-        result["held_out_top1"] = accuracy(state, held_out)["top1"]
-    return result
+    result = accuracy(state, test, views)
+    return result | (on_held_out(state) if len(held_out) else {})
 
 
 def from_pretrained(variables: Tree, pretrained: Tree, persons: int) -> Tree:

@@ -166,7 +166,8 @@ def linear_probe(
     ):
         if len(labels) and labels.min() < 0:
             raise ValueError(
-                f"{(labels < 0).sum()} {name} clips have no known class; leave them out"
+                f"{(labels < 0).sum()} {name} clips have no known class; prepare the data without"
+                " them"
             )
     if len(np.unique(train_labels)) < 2:
         raise ValueError("the training split has clips of fewer than two classes")

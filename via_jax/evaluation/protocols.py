@@ -10,6 +10,7 @@ from via_jax import loop
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import store
 from via_jax.data.held_out import draw_labels, held_out
+from via_jax.data.views import Views
 from via_jax.evaluation import features
 from via_jax.evaluation import fine_tune as tuning
 from via_jax.evaluation import linear_probe as probing
@@ -19,20 +20,26 @@ from via_jax.runs import open_run
 from via_jax.typing import Tree
 
 
-def autoencoder_variables(config: Any, data: store.Prepared, checkpoint: str, which: Any) -> Tree:
-    """Variables of a pre-trained autoencoder, or random ones where checkpoint is empty.
+def autoencoder_of(
+    config: Any, data: store.Prepared, checkpoint: str, which: Any
+) -> tuple[Tree, Views]:
+    """A pre-trained autoencoder, or a random one where checkpoint is empty, and what it sees.
+
+    Returns:
+      (variables, views).
 
     Raises:
       ValueError: a checkpoint of another model or layout.
     """
     if checkpoint:
         variables, meta = load_model(Path(checkpoint) / "checkpoints", which)
-        check_same_model(meta, meta_of(config, data), checkpoint)
-        return variables
+        views = views_of(config, data, meta)
+        check_same_model(meta, meta_of(config, data, views), checkpoint)
+        return variables, views
     model = Autoencoder(joints=data.layout.num_joints, **config.model)
     shape = (2, 1, window_of(config.data).padded, data.layout.num_joints, config.model.coords)
     init = jax.jit(lambda key: model.init(key, np.zeros(shape, np.float32)))
-    return init(jax.random.key(config.seed))
+    return init(jax.random.key(config.seed)), views_of(config, data)
 
 
 def split_clips(
@@ -57,8 +64,8 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
     """
     settings = config.linear_probe
     data = store.load(config.data.folder)
-    window, views = window_of(config.data), views_of(config, data)
-    variables = autoencoder_variables(config, data, settings.checkpoint, settings.which)
+    window = window_of(config.data)
+    variables, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
     if config.data.persons > 1:
         variables = features.repeat_persons(variables, config.data.persons)
     train, left, test = split_clips(config, data, 1.0)
@@ -77,24 +84,26 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
         variables = features.adapt(variables, data, train, views=seen, **common)
     elif settings.statistics != "frozen":
         raise ValueError(f'statistics={settings.statistics!r}; expected "frozen" or "adapted"')
-    known = features.extract(variables, data, np.concatenate([train, left]), views=seen, **common)
-    unknown = features.extract(variables, data, test, views=views, **common)
-    result = probing.linear_probe(
-        known[: len(train)],
-        data.label[train],
-        known[len(train) :],
-        data.label[left],
-        unknown,
-        data.label[test],
-        classes=data.classes,
-        rates=tuple(settings.rates),
-        penalties=tuple(settings.penalties),
-        epochs=settings.epochs,
-        batch=settings.batch,
-        weight_decay=settings.weight_decay,
-        seed=config.seed,
-    )
     with open_run(workdir, stage_of(config, "linear_probe")) as run:
+        known = features.extract(
+            variables, data, np.concatenate([train, left]), views=seen, **common
+        )
+        unknown = features.extract(variables, data, test, views=views, **common)
+        result = probing.linear_probe(
+            known[: len(train)],
+            data.label[train],
+            known[len(train) :],
+            data.label[left],
+            unknown,
+            data.label[test],
+            classes=data.classes,
+            rates=tuple(settings.rates),
+            penalties=tuple(settings.penalties),
+            epochs=settings.epochs,
+            batch=settings.batch,
+            weight_decay=settings.weight_decay,
+            seed=config.seed,
+        )
         run.results(**flat(result))
     return headline(result)
 
@@ -111,9 +120,9 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
     """
     settings = config.fine_tune
     data = store.load(config.data.folder)
-    pretrained = None
+    pretrained, views = None, views_of(config, data)
     if settings.checkpoint:
-        pretrained = autoencoder_variables(config, data, settings.checkpoint, settings.which)
+        pretrained, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
     train, left, test = split_clips(config, data, settings.label_fraction)
     best_by = "held_out_top1" if len(left) and settings.eval_every else None
     with (
@@ -128,18 +137,18 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
             model=config.model.to_dict(),
             feature=settings.feature,
             window=window_of(config.data),
-            views=views_of(config, data),
+            views=views,
             persons=config.data.persons,
             published_persons=config.data.published_persons,
             batch=settings.batch,
             label_smoothing=settings.label_smoothing,
             optimizer=settings.optimizer.to_dict(),
-            rhythm=loop.rhythm_of(settings),
+            rhythm=loop.rhythm_of(settings, config.data.placement),
             placement=config.data.placement,
             seed=config.seed,
             run=run,
             checkpoints=checkpoints,
-            meta=meta_of(config, data) | {"classes": data.classes},
+            meta=meta_of(config, data, views) | {"classes": data.classes},
             held_out=left,
         )
         run.results(**flat(result), train_clips=len(train))

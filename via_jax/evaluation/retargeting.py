@@ -7,24 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from via_jax import skeletons
+from via_jax.data.batches import Windows
 from via_jax.data.clip import Clip, check_clip
 from via_jax.data.prepare import to_layout
+from via_jax.data.sampling import Window, real_steps
+from via_jax.data.statistics import statistics_of
 from via_jax.data.transforms import (
     Frame,
     bones_of,
     bridge,
-    from_frame,
+    facing,
     measure,
     most_moving,
-    pad_window,
     scale_bones,
     to_frame,
+    turn,
 )
+from via_jax.data.views import Views, frame_of, placed_of, standardised
+from via_jax.evaluation.sliding import cover, join, look
 from via_jax.models.autoencoder import Autoencoder
-from via_jax.models.decoder import SHORTEST_CODE
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.skeletons import Layout
 from via_jax.typing import Array, Tree
@@ -35,10 +40,12 @@ def retarget(
 ) -> Clip:
     """The source's character making the driver's motion: decode(r_m of driver + r_c of source).
 
-    The most moving person of each clip is taken. The result lies in the source's layout and units;
-    joints that the model does not know are not valid. The root's path is the decoded one: the
-    driver's way, in the size of the source, around the middle of the source's own path. A 3D
-    recording is seen by a 2D model along its z axis. What a 3D model makes has y up.
+    The most moving person of each clip is taken. Both clips are seen through windows of the
+    training's length, see `sliding`; one character is the mean over the source's windows. The
+    result lies in the source's layout and units; joints that the model does not know are not valid.
+    The root's path is the decoded one within a window and the driver's way from window to window,
+    in the size of the source, around the middle of the source's own path. A 3D recording is seen
+    by a 2D model along its z axis. What a 3D model makes has y up.
 
     Args:
       variables, meta: of a pre-trained autoencoder, from `checkpoints.load_model`.
@@ -55,19 +62,32 @@ def retarget(
     model = Autoencoder(joints=layout.num_joints, **meta["model"])
     moves, moves_known, _ = _model_input(driving, layout, model.coords)
     looks, looks_known, looks_seen = _model_input(source, layout, model.coords)
+    window = Window(**meta["window"], multiple=TIME_FACTOR)
+    views = _views_of(meta, layout, model.coords)
+    turned = model.coords == 3 and views.face_front
+    if turned:
+        angle = facing(looks, layout)  # the result faces where the source does
+        moves = np.asarray(turn(moves, -facing(moves, layout)))
+        looks = np.asarray(turn(looks, -angle))
 
     def split(poses, known, clip):
-        frame = _frame_of(poses, known, clip, layout, meta["normalisation"])
-        frames = len(poses)
-        steps = max(-(-frames // TIME_FACTOR), SHORTEST_CODE)
-        padded = pad_window(to_frame(poses, known, frame), TIME_FACTOR * steps, axis=0)
-        real = (np.arange(len(padded)) < frames).reshape(-1, TIME_FACTOR).mean(axis=1)
-        return _encode(model, variables, padded, real.astype(np.float32)), frame
+        """The clip's windows taken apart, and where each stood."""
+        seen = look(poses, cover(len(poses), window))
+        knowns = np.broadcast_to(known, (len(seen), len(known)))
+        frames = _frames_of(seen, knowns, clip, views)
+        inputs = standardised(to_frame(seen, knowns, frames), knowns, views)
+        frames = Frame(*(np.asarray(x) for x in frames))
+        return _encode(model, variables, inputs, real_steps(window)), frames
 
-    motion, _ = split(moves, moves_known, driving)
-    character, frame = split(looks, looks_known, source)
-    decoded = _decode(model, variables, motion.motion, character.character)[: len(moves)]
-    poses = np.asarray(from_frame(decoded, frame))
+    motion, stood = split(moves, moves_known, driving)
+    character, looked = split(looks, looks_known, source)
+    one = np.broadcast_to(character.character.mean(axis=0), motion.character.shape)
+    decoded = np.asarray(placed_of(_decode(model, variables, motion.motion, one), views))
+    way = (stood.centre - stood.centre.mean(axis=0)) / stood.scale[:, None]
+    decoded = (decoded + way[:, None, None, :]) * looked.scale.mean()
+    poses = join(decoded, len(moves), window) + looked.centre.mean(axis=0)
+    if turned:
+        poses = np.asarray(turn(poses, angle))
     poses = _redefined(poses, layout)
     known = moves_known & looks_known
     if fit_bones:
@@ -97,29 +117,37 @@ def retarget(
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def _encode(model: Autoencoder, variables: Tree, poses: Array, weight: Array) -> Any:
-    code = model.apply(variables, poses[None, None], False, method="encode")
-    return model.apply(variables, code, weight[None], method="split")
+def _encode(model: Autoencoder, variables: Tree, poses: Array, weight: Array | None) -> Any:
+    code: Any = model.apply(variables, poses[:, None], False, method="encode")
+    if weight is not None:
+        weight = jnp.tile(weight, (len(code), 1))
+    return model.apply(variables, code, weight, method="split")
 
 
 @functools.partial(jax.jit, static_argnames="model")
 def _decode(model: Autoencoder, variables: Tree, motion: Array, character: Array) -> Any:
-    return model.apply(variables, motion, character, False, method="decode")[0]
+    return model.apply(variables, motion, character, False, method="decode")
 
 
-def _frame_of(
-    poses: np.ndarray, known: np.ndarray, clip: Clip, layout: Layout, normalisation: str
-) -> Frame:
-    """What a clip is centred and scaled by, as in the model's training."""
-    if normalisation == "body":
-        return measure(poses, known, layout.hips)
-    if clip.image_size is None:
-        raise ValueError(
-            f"clip {clip.name!r} has no image size, which the model's normalisation"
-            f" {normalisation!r} needs; write it into the clip, or take a model trained with 'body'"
-        )
-    size = np.asarray(clip.image_size, np.float32)
-    return Frame(size / 2, size[0] / 2)
+def _views_of(meta: dict, layout: Layout, coords: int) -> Views:
+    """What the model of a checkpoint saw in its training, without augmentation."""
+    fields = meta["views"]
+    return Views(layout=layout, coords=coords, y_up=True, statistics=statistics_of(meta), **fields)
+
+
+def _frames_of(poses: Array, known: Array, clip: Clip, views: Views) -> Frame:
+    """What each window is centred and scaled by, as in the model's training."""
+    size = np.zeros((len(poses), 2), np.float32)
+    if views.normalisation == "screen":
+        if clip.image_size is None:
+            raise ValueError(
+                f"clip {clip.name!r} has no image size, which the model's normalisation"
+                f" {views.normalisation!r} needs; write it into the clip, or take a model trained"
+                ' with "body"'
+            )
+        size = size + np.asarray(clip.image_size, np.float32)
+    valid = np.broadcast_to(known[:, None], poses.shape[:3])
+    return frame_of(poses, Windows(poses, valid, known, size), views)
 
 
 def _redefined(poses: np.ndarray, layout: Layout) -> np.ndarray:

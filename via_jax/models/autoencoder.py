@@ -16,7 +16,8 @@ class Autoencoder(nn.Module):
 
     Attributes:
       joints, coords: of the sequences.
-      width: multiplies all channels; 1 is the paper's model.
+      width: multiplies the encoder's channels; 1 is the paper's model.
+      decoder_width: multiplies the decoder's hidden channels, which cost little.
       num_heads: heads of the encoder's spatial units.
       num_directions: K, size of the dictionary.
       learned_directions: False is the paper's row "without D_c".
@@ -27,6 +28,7 @@ class Autoencoder(nn.Module):
     joints: int
     coords: int
     width: float
+    decoder_width: float
     num_heads: int
     num_directions: int
     learned_directions: bool
@@ -37,11 +39,14 @@ class Autoencoder(nn.Module):
         dtype = jnp.dtype(self.dtype)
         self.encoder = Encoder(self.width, self.num_heads, dtype)
         self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)
-        self.decoder = Decoder(self.joints, self.coords, self.width, self.dropout, dtype)
+        self.decoder = Decoder(self.joints, self.coords, self.decoder_width, self.dropout, dtype)
 
-    def __call__(self, poses: Array, train: bool = False) -> Array:
-        """Reconstructs poses [batch, 1, time, joints, coords] as [batch, time, joints, coords]."""
-        split = self.split(self.encode(poses, train))
+    def __call__(self, poses: Array, train: bool = False, weight: Array | None = None) -> Array:
+        """Reconstructs poses [batch, 1, time, joints, coords] as [batch, time, joints, coords].
+
+        weight: [batch, time / 8], share of real frames, see `DirectionDictionary`.
+        """
+        split = self.split(self.encode(poses, train), weight)
         return self.decode(split.motion, split.character, train)
 
     def encode(self, poses: Array, train: bool) -> Array:

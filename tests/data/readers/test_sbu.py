@@ -21,11 +21,11 @@ def write(folder, text=LINES, place="s03s05/05/002"):
 def test_read_gives_two_persons_and_metadata(tmp_path):
     clip = sbu.read(write(tmp_path))
     assert clip.poses.shape == (2, 2, 15, 3) and clip.poses.dtype == np.float32
-    np.testing.assert_allclose(clip.poses[0, 0, 4], [4.1, 4.2, 4.3], rtol=1e-6)
-    np.testing.assert_allclose(clip.poses[1, 0, 4], [-4.1, -4.2, -4.3], rtol=1e-6)
+    np.testing.assert_allclose(clip.poses[0, 0, 4], [10.496, -8.064, 5.504], rtol=1e-6)
+    np.testing.assert_allclose(clip.poses[1, 0, 4], [-10.496, 8.064, -5.504], rtol=1e-6)
     np.testing.assert_array_equal(clip.poses[0, 1], clip.poses[1, 0])
     assert clip.valid.all()
-    assert (clip.layout, clip.units, clip.y_up) == ("sbu15", "normalised", False)
+    assert (clip.layout, clip.units, clip.y_up) == ("sbu15", "metres", True)
     assert (clip.name, clip.label, clip.subject) == ("s03s05_05_002", "shake hands", "s03s05")
     assert clip.extra == {"take": "002"}
 
@@ -86,8 +86,8 @@ def test_all_official_clips(shared_data):
     counts = collections.Counter(clip.label for clip in clips)
     assert [counts[label] for label in sbu.LABELS] == [42, 43, 40, 41, 18, 21, 39, 38]
     assert len({clip.subject for clip in clips}) == 21
-    # y grows downwards: the heads (0) above the left feet (11) in nearly every frame.
-    upright = [(clip.poses[:, :, 0, 1] < clip.poses[:, :, 11, 1]).mean() for clip in clips]
+    # y grows upwards: the heads (0) above the left feet (11) in nearly every frame.
+    upright = [(clip.poses[:, :, 0, 1] > clip.poses[:, :, 11, 1]).mean() for clip in clips]
     assert np.mean(upright) > 0.98
 
 
@@ -96,7 +96,7 @@ def test_metres_make_bones_rigid(shared_data):
     spread: dict[str, list[float]] = {"raw": [], "metres": []}
     for path in sbu.find(shared_data / "sbu")[::10]:
         poses = sbu.read(path).poses
-        for unit, scale in (("raw", 1.0), ("metres", np.array(sbu.METRES_PER_UNIT))):
+        for unit, scale in (("raw", 1 / np.array(sbu.METRES_PER_UNIT)), ("metres", 1.0)):
             thigh = np.linalg.norm((poses[:, :, 10] - poses[:, :, 9]) * scale, axis=-1)
             spread[unit].append((thigh.std(axis=1) / thigh.mean(axis=1)).mean())
         lengths.append(thigh.mean())

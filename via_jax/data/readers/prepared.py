@@ -1,7 +1,8 @@
 """Prepared data sets as a source: to merge several, or to convert them to another joint layout.
 
 The source is a prepared data set or a folder of them. Clips are named <data set>/<name>. Their
-split is that of the first protocol, in alphabetical order, that gives them one.
+split is that of the first protocol, in alphabetical order, that gives them one; clips of a data set
+without any split are for training.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ def read(item: tuple[Path, int]) -> Clip:
     data = _open(folder)
     clip = data.read(index)
     roles = [str(data.splits[protocol][index]) for protocol in sorted(data.splits)]
-    split = next((role for role in roles if role), None)
+    split = next((role for role in roles if role), None if roles else "train")
     return dataclasses.replace(clip, name=f"{data.manifest['dataset']}/{clip.name}", split=split)
 
 

@@ -7,9 +7,9 @@ reverse.
 
 Coordinates are normalised: x and y 0 to 1 over the image (a little beyond at times), y down, z from
 0 to 7.8125. The data set's own text inverts them, in millimetres with y up:
-X = 1280 - 2560 x, Y = 960 - 1920 y, Z = 10000 z / 7.8125. The three axes thus have different units:
-scale by `METRES_PER_UNIT` before any 3D rotation or bone length (bone lengths then vary by 2.8 %
-within a person and clip on average, before it by 5.4 %).
+X = 1280 - 2560 x, Y = 960 - 1920 y, Z = 10000 z / 7.8125. The three axes thus have different units,
+and the reader gives metres with y up: bone lengths then vary by 2.8 % within a person and clip on
+average, in the file's units by 5.4 %.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from via_jax.data.readers.strict import checked
 LABELS = (
     *("approach", "depart", "kick", "push", "shake hands", "hug", "exchange object", "punch"),
 )
-METRES_PER_UNIT = (2.56, 1.92, 1.28)  # x, y, z; keeps y down
+METRES_PER_UNIT = (2.56, -1.92, 1.28)  # x to the right of the image, y up, z away
 _PERSONS, _JOINTS = 2, 15
 _COLUMNS = 1 + _PERSONS * _JOINTS * 3
 _LARGEST = 100.0  # far beyond 0 to 7.8125
@@ -45,7 +45,7 @@ def find(source: Path) -> list[Path]:
 
 
 def read(item: Path) -> Clip:
-    """Reads one clip: layout sbu15, two persons, 3D in normalised units, y down.
+    """Reads one clip: layout sbu15, two persons, 3D in metres, y up.
 
     Returns:
       A clip with label, subject (the ordered pair, "s01s02") and extra take; a joint at (0, 0, 0)
@@ -76,13 +76,14 @@ def read(item: Path) -> Clip:
     raw = table[:, 1:].reshape(-1, _PERSONS, _JOINTS, 3).swapaxes(0, 1)
     valid = np.isfinite(raw).all(axis=-1) & (raw != 0).any(axis=-1)  # [persons, time, joints]
     clip = Clip(
-        poses=np.where(valid[..., None], raw, 0.0).astype(np.float32),
+        poses=np.where(valid[..., None], raw * METRES_PER_UNIT, 0.0).astype(np.float32),
         valid=valid,
         layout="sbu15",
         name=f"{pair}_{label:02d}_{take}",
         label=LABELS[label - 1],
         subject=pair,
-        units="normalised",
+        units="metres",
+        y_up=True,
         extra={"take": take},
     )
     return checked(clip, item)
