@@ -11,8 +11,8 @@ def get_config():
     config.data.window.frames = 32
     config.data.window.sampling = "resample"
     config.data.window.shortest_share = 0.7
-    config.data.views.move.rotation = 90.0  # around the vertical axis
-    config.pretrain.move.rotation = 90.0
+    config.data.views.move.rotation = 30.0  # around the vertical axis
+    config.pretrain.move.rotation = 30.0
     config.data.views.face_front = True
     config.data.views.bone_spread = 0.15
     config.data.views.mirror = 0.5

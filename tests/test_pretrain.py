@@ -204,8 +204,8 @@ class Scaled:
     """Stands in for an autoencoder: returns the poses times a factor."""
 
     @staticmethod
-    def apply(variables, poses, train):
-        assert not train
+    def apply(variables, poses, train, weight):
+        assert not train and weight is None
         return poses[:, 0] * variables["params"]["factor"]
 
 

@@ -44,7 +44,8 @@ def poses_of(data, clip, views, seed=0):
     first = int(data.first_sequence[clip])
     sequences = np.arange(first, first + int(data.persons[clip]))
     windows = read_windows(facts_of(data), frames_of(data), sequences, WINDOW)
-    return np.asarray(evaluation_batch(windows, sequences, jax.random.key(seed), views)["poses"])
+    clips = np.full(len(sequences), clip)  # persons of a clip share its camera
+    return np.asarray(evaluation_batch(windows, clips, jax.random.key(seed), views)["poses"])
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])

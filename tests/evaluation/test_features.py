@@ -3,6 +3,7 @@
 import hashlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -111,18 +112,20 @@ def groups(pretrained):
             for feature, published in (("code", False), ("code", True), ("motion", False))
         }
         own = {name: variables[name]["encoder"] for name in ("params", "batch_stats")}
-        alone = batch["poses"].reshape(6, 1, 16, 17, 2)
-        return found, Encoder(1 / 16, 1).apply(own, alone, False)
+        there = batch["present"][..., None, None, None]
+        alone = jnp.stack([batch["poses"], jnp.where(there, batch["poses"], 0.0)])
+        return found, Encoder(1 / 16, 1).apply(own, alone.reshape(12, 1, 16, 17, 2), False)
 
     found, codes = compute(variables, features.repeat_persons(variables, 2), batch)
-    return variables, batch, found, np.asarray(codes).reshape(3, 2, 2, 16)
+    # [as they are or absent ones zero, clips, persons, time, channels]
+    return variables, batch, found, np.asarray(codes).reshape(2, 3, 2, 2, 16)
 
 
 def test_persons_are_averaged_where_they_are_present(groups):
     _, batch, found, codes = groups
     for clip in range(3):
-        steps = codes[clip].transpose(1, 0, 2)  # [time, persons, channels]
         for published in (False, True):
+            steps = codes[int(published), clip].transpose(1, 0, 2)  # [time, persons, channels]
             people = [0, 1] if published else np.flatnonzero(batch["present"][clip])
             mean = steps[:, people].mean(axis=1)
             expected = (1.0 * mean[0] + 0.5 * mean[1]) / 1.5

@@ -139,7 +139,9 @@ def test_nothing_held_out_leaves_no_choice():
 def test_unknown_labels_are_refused(part, name):
     features, labels = blobs(6, 0)
     labels[[1, 4]] = -1
-    with pytest.raises(ValueError, match=f"2 {name} clips have no known class; leave them out"):
+    with pytest.raises(
+        ValueError, match=f"2 {name} clips have no known class; prepare the data without"
+    ):
         probe(**{part: (features, labels)})
 
 

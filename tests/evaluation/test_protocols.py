@@ -37,17 +37,15 @@ def test_splits_are_disjoint_and_few_labels_leave_the_rest_alone(tiny_data, tiny
 
 
 def test_weights_come_from_the_checkpoint_that_is_named(pretrained, tiny_data, tiny_config):
-    found = protocols.autoencoder_variables(
-        tiny_config, tiny_data, str(pretrained.workdir), "latest"
-    )
+    found, _ = protocols.autoencoder_of(tiny_config, tiny_data, str(pretrained.workdir), "latest")
     jax.tree.map(np.testing.assert_array_equal, found["params"], pretrained.state.params)
     jax.tree.map(np.testing.assert_array_equal, found["batch_stats"], pretrained.state.batch_stats)
 
     tiny_config.model.num_directions = 5
     with pytest.raises(ValueError, match=r"model\.num_directions: 4 there, 5 here"):
-        protocols.autoencoder_variables(tiny_config, tiny_data, str(pretrained.workdir), "best")
+        protocols.autoencoder_of(tiny_config, tiny_data, str(pretrained.workdir), "best")
     with pytest.raises(FileNotFoundError, match="nowhere/checkpoints does not exist"):
-        protocols.autoencoder_variables(tiny_config, tiny_data, "nowhere", "best")
+        protocols.autoencoder_of(tiny_config, tiny_data, "nowhere", "best")
 
 
 @pytest.fixture
@@ -62,15 +60,15 @@ def probe_config(tiny_config, pretrained):
 
 def test_the_probe_leaves_the_backbone_frozen(probe_config, pretrained, tmp_path, monkeypatch):
     loaded = []
-    load = protocols.autoencoder_variables
+    load = protocols.autoencoder_of
     monkeypatch.setattr(
-        protocols, "autoencoder_variables", lambda *args: loaded.append(load(*args)) or loaded[-1]
+        protocols, "autoencoder_of", lambda *args: loaded.append(load(*args)) or loaded[-1]
     )
     before = files_of(pretrained.workdir)
     found = protocols.linear_probe(probe_config, tmp_path)
     state = pretrained.state
     expected = {"params": state.params, "batch_stats": state.batch_stats}
-    assert digest(loaded[0]).hexdigest() == digest(expected).hexdigest()
+    assert digest(loaded[0][0]).hexdigest() == digest(expected).hexdigest()
     assert files_of(pretrained.workdir) == before
 
     stored = json.loads((tmp_path / "results.json").read_text())

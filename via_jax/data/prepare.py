@@ -104,6 +104,7 @@ def prepare(
     reader = SOURCES[dataset]
     items = reader.find(Path(source))
     bad: list[dict[str, str]] = []
+    reasons: list[str] = []
 
     def clips() -> Iterator[Clip]:
         shown = tqdm(items, desc=f"prepare {dataset}", unit="clip", disable=None)
@@ -119,6 +120,7 @@ def prepare(
                     )
             except ValueError as error:
                 where = item[0] if isinstance(item, tuple) else item
+                reasons.append(str(error))
                 # Prepared data may travel: no word of where the files lay.
                 reason = str(error).replace(f"{Path(source)}/", "")
                 bad.append({"path": Path(where).name, "reason": reason})
@@ -129,7 +131,7 @@ def prepare(
         if bad and not skip_bad:
             raise ValueError(
                 f"{len(bad)} of {len(items)} files are bad, nothing was written; the first:"
-                f" {bad[0]['reason']} (skip_bad leaves them out)"
+                f" {reasons[0]} (skip_bad leaves them out)"
             )
 
     return writer.write(
