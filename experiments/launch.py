@@ -39,7 +39,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     import jax
     from absl import app, flags, logging
 
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", ".cache/jax")
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or ".cache/jax"
     jax.config.update("jax_compilation_cache_dir", os.path.abspath(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     logging.set_verbosity(logging.WARNING)  # orbax reports every file otherwise
