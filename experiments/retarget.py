@@ -36,11 +36,12 @@ def main(_):
     settings = {name: FLAGS[name].value for name in ("driving", "source", "which", "fit_bones")}
     out = pathlib.Path(FLAGS.out)
     with open_run(out, settings | {"checkpoint": FLAGS.checkpoint}) as run:
-        result = retargeting.retarget(variables, meta, driving, source, fit_bones=FLAGS.fit_bones)
+        made = retargeting.generate(variables, meta, driving, source, fit_bones=FLAGS.fit_bones)
+        result = retargeting.in_layout_of(made, source)
         numbers = retargeting.judge(result, driving, source, meta["layout"])
         write_clip(out / "retargeted.npz", result)
         retargeting.write_json(out / "retargeted.json", result)
-        film(driving, source, result, out / f"retargeted.{FLAGS.format}", meta["layout"])
+        film(driving, source, made, out / f"retargeted.{FLAGS.format}", meta["layout"])
         run.results(**numbers)
     print(numbers)
 

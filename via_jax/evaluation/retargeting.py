@@ -38,14 +38,36 @@ from via_jax.typing import Array, Tree
 def retarget(
     variables: Tree, meta: dict, driving: Clip, source: Clip, *, fit_bones: bool = True
 ) -> Clip:
+    """As `generate`, in the source's joint layout."""
+    return in_layout_of(generate(variables, meta, driving, source, fit_bones=fit_bones), source)
+
+
+def in_layout_of(made: Clip, source: Clip) -> Clip:
+    """A generated clip in the layout of its source; joints that the model lacks are not valid.
+
+    UNIK-17's nose is a point between head and neck, not the nose that a detector finds.
+    """
+    result = to_layout(made, source.layout)
+    if made.layout == "unik17" and source.layout != "unik17":
+        detected = np.array([name != "nose" for name in skeletons.get_layout(source.layout).joints])
+        valid = result.valid & detected
+        result = dataclasses.replace(
+            result, valid=valid, poses=np.where(valid[..., None], result.poses, 0)
+        )
+    return check_clip(result)
+
+
+def generate(
+    variables: Tree, meta: dict, driving: Clip, source: Clip, *, fit_bones: bool = True
+) -> Clip:
     """The source's character making the driver's motion: decode(r_m of driver + r_c of source).
 
     The most moving person of each clip is taken. Both clips are seen through windows of the
     training's length, see `sliding`; one character is the mean over the source's windows. The
-    result lies in the source's layout and units; joints that the model does not know are not valid.
-    The root's path is the decoded one within a window and the driver's way from window to window,
-    in the size of the source, around the middle of the source's own path. A 3D recording is seen
-    by a 2D model along its z axis. What a 3D model makes has y up.
+    result lies in the model's layout and the source's units; joints that either clip lacks are not
+    valid. The root's path is the decoded one within a window and the driver's way from window to
+    window, in the size of the source, around the middle of the source's own path. A 3D recording
+    is seen by a 2D model along its z axis. What a 3D model makes has y up.
 
     Args:
       variables, meta: of a pre-trained autoencoder, from `checkpoints.load_model`.
@@ -105,14 +127,6 @@ def retarget(
         y_up=source.y_up if source.poses.shape[-1] == 2 else model.coords == 3,
         split=None,
     )
-    result = to_layout(result, source.layout)
-    if layout.name == "unik17" and source.layout != "unik17":
-        # UNIK's nose is a point between head and neck, not the nose that a detector finds.
-        detected = np.array([name != "nose" for name in skeletons.get_layout(source.layout).joints])
-        valid = result.valid & detected
-        result = dataclasses.replace(
-            result, valid=valid, poses=np.where(valid[..., None], result.poses, 0)
-        )
     return check_clip(result)
 
 
