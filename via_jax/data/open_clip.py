@@ -7,7 +7,16 @@ import numpy as np
 
 from via_jax.data import store
 from via_jax.data.clip import Clip
-from via_jax.data.readers import asf_amc, bvh, folder, kinetics, nw_ucla, openpose, penn_action
+from via_jax.data.readers import (
+    asf_amc,
+    bvh,
+    folder,
+    kinetics,
+    lcrnet,
+    nw_ucla,
+    openpose,
+    penn_action,
+)
 
 
 def open_clip(path: str | Path) -> Clip:
@@ -15,8 +24,8 @@ def open_clip(path: str | Path) -> Clip:
 
     Args:
       path: a folder of OpenPose frames; an .npz of the generic format; a Penn Action .mat; a .bvh;
-        an .amc beside its .asf; a NW-UCLA or Kinetics-skeleton .json; or, for a clip of a prepared
-        data set, that folder followed by the clip's name.
+        an .amc beside its .asf; a NW-UCLA, Kinetics-skeleton or LCR-Net .json; or, for a clip of a
+        prepared data set, that folder followed by the clip's name.
 
     Raises:
       ValueError: nothing there, or nothing that is read here.
@@ -66,4 +75,9 @@ def _read_json(path: Path) -> Clip:
         return nw_ucla.read(path)
     if isinstance(keys, dict) and "data" in keys:
         return kinetics.read(path)
-    raise ValueError(f"{path}: JSON without 'skeletons' (NW-UCLA) or 'data' (Kinetics-skeleton)")
+    if isinstance(keys, dict) and "frames" in keys:
+        return lcrnet.read(path)
+    raise ValueError(
+        f"{path}: JSON without 'skeletons' (NW-UCLA), 'data' (Kinetics-skeleton) or"
+        " 'frames' (LCR-Net)"
+    )

@@ -121,7 +121,8 @@ def frame_rows(frame_numbers: Sequence[int], path: Path) -> tuple[list[int], int
 class _Track:
     """One person over the frames: what was seen when, the body's size and how much it moved."""
 
-    seen: dict[int, tuple[np.ndarray, np.ndarray]]  # frame -> ([joints, 2], [joints] bool)
+    # frame -> ([joints, (x, y, ...)], [joints] bool)
+    seen: dict[int, tuple[np.ndarray, np.ndarray]]
     size: float
     motion: float
 
@@ -142,14 +143,15 @@ def follow(
     the distance they moved in all (the mean over joints, summed over frames); then the others.
 
     Args:
-      frames: [people, joints, (x, y, confidence)] per frame, None where nobody is.
+      frames: [people, joints, (x, y, confidence, ...)] per frame, None where nobody is; further
+        columns go with their joint and decide nothing.
       joints: number of joints.
       max_persons: at least 1.
       min_confidence: joints at or below it are missing, in [0, 1).
 
     Returns:
-      poses [persons, time, joints, 2] float32, 0 where missing, and valid [persons, time, joints];
-      persons <= max_persons.
+      poses [persons, time, joints, (x, y, ...)] float32, 0 where missing, and valid [persons, time,
+      joints]; persons <= max_persons.
 
     Raises:
       ValueError: max_persons or min_confidence out of range.
@@ -165,7 +167,8 @@ def follow(
     longest = max((len(track.seen) for track in tracks), default=0)
     tracks.sort(key=lambda track: (2 * len(track.seen) < longest, -track.motion))
     kept = tracks[:max_persons]
-    poses = np.zeros((len(kept), len(frames), joints, 2), np.float32)
+    columns = next((people.shape[-1] for people in frames if people is not None), 3)
+    poses = np.zeros((len(kept), len(frames), joints, columns - 1), np.float32)
     valid = np.zeros((len(kept), len(frames), joints), bool)
     for person, track in enumerate(kept):
         for time, (pose, seen) in track.seen.items():
@@ -176,17 +179,18 @@ def follow(
 
 def _extend(tracks: list[_Track], time: int, people: np.ndarray, min_confidence: float) -> None:
     """Adds a frame's detections to the tracks, or as new tracks."""
-    poses, confidence = people[..., :2], people[..., 2]
-    seen = (confidence > min_confidence) & np.isfinite(poses).all(-1) & (poses != 0).any(-1)
+    places, confidence = people[..., :2], people[..., 2]
+    seen = (confidence > min_confidence) & np.isfinite(places).all(-1) & (places != 0).any(-1)
+    poses = np.delete(people, 2, axis=-1)
     detections = [(pose, mask) for pose, mask in zip(poses, seen, strict=True) if mask.any()]
-    sizes = [math.hypot(*np.ptp(pose[mask], axis=0)) for pose, mask in detections]
+    sizes = [math.hypot(*np.ptp(pose[mask, :2], axis=0)) for pose, mask in detections]
     pairs = []
     for i, track in enumerate(tracks):
         last_time, (last_pose, last_seen) = next(reversed(track.seen.items()))
         for j, (pose, mask) in enumerate(detections):
             common = mask & last_seen
             if common.any():
-                distance = np.linalg.norm(pose[common] - last_pose[common], axis=-1).mean()
+                distance = np.linalg.norm((pose - last_pose)[common, :2], axis=-1).mean()
                 if distance <= max(track.size, sizes[j]):
                     pairs.append((time - last_time, float(distance), i, j))
     taken: set[int] = set()
