@@ -10,7 +10,16 @@ from scipy import io
 from via_jax.data import writer
 from via_jax.data.clip import Clip
 from via_jax.data.open_clip import open_clip
-from via_jax.data.readers import asf_amc, bvh, folder, kinetics, nw_ucla, openpose, penn_action
+from via_jax.data.readers import (
+    asf_amc,
+    bvh,
+    folder,
+    kinetics,
+    lcrnet,
+    nw_ucla,
+    openpose,
+    penn_action,
+)
 from via_jax.skeletons import get_layout
 
 
@@ -95,6 +104,12 @@ def ucla_json(at):
     return path, nw_ucla.read(path)
 
 
+def lcrnet_json(at):
+    frame = [{"pose2d": list(range(1, 27))}]
+    (at / "walk_pose3d.json").write_text(json.dumps({"frames": [frame, frame]}))
+    return at / "walk_pose3d.json", lcrnet.read(at / "walk_pose3d.json")
+
+
 def kinetics_json(at):
     people = [{"pose": [0.1, 0.2] * 18, "score": [0.5] * 18}]
     data = [{"frame_index": frame, "skeleton": people} for frame in (1, 2)]
@@ -116,6 +131,7 @@ KINDS = {
     amc: ("hdm05", "01_02"),
     ucla_json: ("kinect20", "a08_s03_e02_v01"),
     kinetics_json: ("openpose18", "abc"),
+    lcrnet_json: ("lcrnet13", "walk_pose3d"),
     of_prepared: ("unik17", "b/1"),
 }
 
@@ -182,7 +198,7 @@ def test_an_unknown_clip_of_a_prepared_data_set(tmp_path):
         ('{"skeletons": [', "a.json: is not JSON: Expecting value"),
         ("\xff", "a.json: is not JSON: 'utf-8' codec"),
         ("[" * 100_000, "a.json: is not JSON: .*recursion"),
-        ('{"people": []}', r"a.json: JSON without 'skeletons' \(NW-UCLA\) or 'data' \(Kinetics"),
+        ('{"people": []}', r"a.json: JSON without 'skeletons' \(NW-UCLA\), 'data' \(Kinetics"),
         ("[1, 2]", "a.json: JSON without 'skeletons'"),
         ('{"data": [1]}', "a.json: frame 0: of type int; expected an object"),
         ('{"skeletons": []}', "a.json: expected a name aAA_sSS_eEE_vVV.json"),

@@ -26,6 +26,9 @@ def clip_with(**facts):
         ("berkeley_mhad", {"subject": "7"}, {"cross_subject": "train"}),
         ("berkeley_mhad", {"subject": "8"}, {"cross_subject": "test"}),
         ("berkeley_mhad", {"subject": "12"}, {"cross_subject": "test"}),
+        ("penn_lcrnet", {"split": "test"}, {"official": "test"}),
+        ("posetics", {"split": "train"}, {"official": "train"}),
+        ("posetics_3d", {"split": "test"}, {"official": "test"}),
         ("folder", {}, {}),
         ("folder", {"split": "validation"}, {"given": "validation"}),
         ("openpose", {}, {}),
@@ -48,6 +51,42 @@ def test_a_pair_of_sbu_is_tested_in_one_fold():
     }
 
 
+@pytest.mark.parametrize("dataset", ["smarthome", "smarthome_3d"])
+@pytest.mark.parametrize(
+    ("camera", "first", "second"),
+    [
+        ("c01", "train", "train"),
+        ("c02", "test", "test"),
+        ("c03", None, "train"),
+        ("c04", None, "train"),
+        ("c05", "validation", "validation"),
+        ("c06", None, "train"),
+        ("c07", None, "train"),
+    ],
+)
+def test_smarthome_is_split_by_subject_and_by_camera(dataset, camera, first, second):
+    for number in range(1, 26):
+        subject = f"p{number:02d}"
+        if number in (3, 4, 6, 7, 9, 12, 13, 15, 17, 19, 25):
+            role = "train"
+        elif number in (2, 10, 11, 14, 16, 18, 20):
+            role = "test"
+        else:
+            continue
+        clip = clip_with(subject=subject, camera=camera, label="Usetablet")
+        roles = splits.split_of(dataset, clip)
+        assert roles.pop("cross_subject") == role
+        assert (roles.get("cross_view1"), roles.get("cross_view2")) == (first, second)
+        cook = clip_with(subject=subject, camera=camera, label="Cook.Cut")  # not of the 19 classes
+        assert splits.split_of(dataset, cook) == {"cross_subject": role}
+
+
+def test_smarthome_tables():
+    train, test = splits.SMARTHOME_TRAIN_SUBJECTS, splits.SMARTHOME_TEST_SUBJECTS
+    assert (len(set(train)), len(set(test)), len({*train, *test})) == (11, 7, 18)
+    assert len(splits.SMARTHOME_CAMERAS) == len(splits.SMARTHOME_VIEW2_CAMERAS) == 7
+
+
 @pytest.mark.parametrize(
     ("dataset", "facts", "message"),
     [
@@ -57,6 +96,9 @@ def test_a_pair_of_sbu_is_tested_in_one_fold():
         ("hdm05", {"subject": "xx"}, "subject 'xx'; expected bd, bk, dg"),
         ("berkeley_mhad", {"subject": "13"}, "subject '13'; expected 1, 2"),
         ("sbu", {"subject": "s01s01"}, "subject 's01s01'; expected s02s03"),
+        ("smarthome", {"subject": "p01", "camera": "c01"}, "subject 'p01'; expected p03, p04"),
+        ("smarthome", {"subject": "p02", "camera": "c08"}, "camera 'c08'; expected c01, c02"),
+        ("posetics", {"split": "validation"}, "split 'validation'; expected train"),
     ],
 )
 def test_clips_in_no_table_are_named(dataset, facts, message):

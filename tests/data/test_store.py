@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -83,6 +84,32 @@ def test_clips_of_a_split(folder):
         data.clips_of("official", "train")
     with pytest.raises(ValueError, match="protocol 'own' has no clip for 'validation'"):
         data.clips_of("own", "validation")
+
+
+def test_a_protocol_has_the_classes_of_its_clips(tmp_path):
+    clips = [
+        dataclasses.replace(make_clips()[0], name=str(i), label=x) for i, x in enumerate("bcad")
+    ]
+    clips.append(dataclasses.replace(clips[0], name="4", label=None))
+
+    def splits(clip):
+        return {"all": "train"} | ({"part": "test"} if clip.label in (None, "b", "d") else {})
+
+    data = write(tmp_path / "made", clips, dataset="made", splits=splits)
+    assert data.classes == ["a", "b", "c", "d"] and data.label.tolist() == [1, 2, 0, 3, -1]
+    everything = data.of_protocol("all")
+    assert everything.classes == data.classes
+    np.testing.assert_array_equal(everything.label, data.label)
+    part = data.of_protocol("part")
+    assert part.classes == ["b", "d"] and part.label.tolist() == [0, -1, -1, 1, -1]
+    assert part.label.dtype == data.label.dtype
+    assert [part.read(i).label for i in range(5)] == ["b", None, None, "d", None]
+    np.testing.assert_array_equal(part.clips_of("part", "test"), data.clips_of("part", "test"))
+    assert data.classes == ["a", "b", "c", "d"]  # as it was
+    with pytest.raises(
+        ValueError, match=r"no protocol 'other'; this data set has \['all', 'part'\]"
+    ):
+        data.of_protocol("other")
 
 
 def test_sequences_of_clips(folder):

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from via_jax.data import writer
 from via_jax.evaluation import protocols
 from via_jax.runs import read_metrics
 
@@ -77,6 +78,41 @@ def test_the_probe_leaves_the_backbone_frozen(probe_config, pretrained, tmp_path
     assert {"class_squat", "class_walk", "class_wave", "confusion", "penalty"} <= set(stored)
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
     assert protocols.linear_probe(probe_config, tmp_path) == found  # the same numbers again
+
+
+@pytest.fixture
+def narrow(tiny_data, tmp_path):
+    """The tiny data with a protocol of two of its three classes, whose test has one of them."""
+
+    def roles(clip):
+        role = str(tiny_data.splits["official"][tiny_data.names.tolist().index(clip.name)])
+        used = ("walk", "wave") if role == "train" else ("wave",)
+        return {"official": role} | ({"narrow": role} if clip.label in used else {})
+
+    clips = [tiny_data.read(i) for i in range(len(tiny_data.names))]
+    return writer.write(tmp_path / "narrow", clips, dataset="tiny", splits=roles)
+
+
+def test_a_protocol_is_probed_and_tuned_with_its_own_classes(
+    narrow, probe_config, tune_config, tmp_path
+):
+    assert narrow.classes == ["squat", "walk", "wave"]
+    for config in (probe_config, tune_config):
+        config.data.folder, config.data.protocol = str(narrow.folder), "narrow"
+    tune_config.fine_tune.checkpoint = ""
+    probe, tuned = tmp_path / "probe", tmp_path / "tuned"
+    protocols.linear_probe(probe_config, probe)
+    protocols.fine_tune(tune_config, tuned)
+    for workdir in (probe, tuned):
+        stored = json.loads((workdir / "results.json").read_text())
+        assert np.shape(stored["confusion"]) == (2, 2) and stored["clips"] == 3
+        assert {name for name in stored if name.startswith("class_")} == {
+            "class_walk",
+            "class_wave",
+        }
+        # No test clip walks, so walking does not count.
+        assert stored["class_walk"] is None and stored["mean_class"] == stored["class_wave"]
+    assert json.loads((probe / "results.json").read_text())["parameters"] == 17 * 2
 
 
 def test_adapting_the_statistics_changes_only_them(probe_config, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Reads a data set from its original files and writes it as one prepared data set."""
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,11 @@ from via_jax.data.readers import (
     nw_ucla,
     openpose,
     penn_action,
+    penn_lcrnet,
+    posetics,
     prepared,
     sbu,
+    smarthome,
 )
 
 
@@ -42,6 +46,12 @@ class Source:
 
 SOURCES = {
     "penn_action": Source(penn_action.find, penn_action.read),
+    "penn_lcrnet": Source(penn_lcrnet.find, penn_lcrnet.read),
+    "penn_lcrnet_published": Source(penn_lcrnet.find_published, penn_lcrnet.read),
+    "smarthome": Source(smarthome.find, smarthome.read),
+    "smarthome_3d": Source(smarthome.find, functools.partial(smarthome.read, coords=3)),
+    "posetics": Source(posetics.find, posetics.read),
+    "posetics_3d": Source(posetics.find, functools.partial(posetics.read, coords=3)),
     "nw_ucla": Source(nw_ucla.find, nw_ucla.read, min_frames=1),
     "hdm05": Source(asf_amc.find, asf_amc.read),
     "berkeley_mhad": Source(berkeley_mhad.find, berkeley_mhad.read),

@@ -29,6 +29,23 @@ SBU_FOLDS = (
     ("s04s02", "s04s03", "s04s06", "s06s02", "s06s03"),
 )
 
+# Toyota Smarthome. Cross-subject: 11 subjects train, 7 test, all 31 classes.
+SMARTHOME_TRAIN_SUBJECTS = (
+    *("p03", "p04", "p06", "p07", "p09", "p12", "p13", "p15", "p17", "p19", "p25"),
+)
+SMARTHOME_TEST_SUBJECTS = ("p02", "p10", "p11", "p14", "p16", "p18", "p20")
+# Cross-view: by camera, and only these 19 classes. Cameras 1 and 2 have 1877 and 1901 clips.
+SMARTHOME_CAMERAS = ("c01", "c02", "c03", "c04", "c05", "c06", "c07")
+SMARTHOME_VIEW1_CAMERAS = {"c01": "train", "c05": "validation", "c02": "test"}
+SMARTHOME_VIEW2_CAMERAS = SMARTHOME_VIEW1_CAMERAS | dict.fromkeys(
+    ("c03", "c04", "c06", "c07"), "train"
+)
+SMARTHOME_VIEW_CLASSES = (
+    *("Cutbread", "Drink.Frombottle", "Drink.Fromcan", "Drink.Fromcup", "Drink.Fromglass"),
+    *("Eat.Attable", "Eat.Snack", "Enter", "Getup", "Leave", "Pour.Frombottle", "Pour.Fromcan"),
+    *("Readbook", "Sitdown", "Takepills", "Uselaptop", "Usetablet", "Usetelephone", "Walk"),
+)
+
 
 def split_of(dataset: str, clip: Clip) -> dict[str, str]:
     """Returns the role of a clip under each official protocol of its data set.
@@ -50,6 +67,31 @@ def split_of(dataset: str, clip: Clip) -> dict[str, str]:
 
 def penn_action(clip: Clip) -> dict[str, str]:
     """Returns the role that the label file itself states: 1258 training and 1068 test clips."""
+    return {"official": _role(clip, "split", ("train",), ("test",))}
+
+
+def smarthome(clip: Clip) -> dict[str, str]:
+    """Returns the role by subject, and by camera in "cross_view1" and "cross_view2".
+
+    Clips of the other 12 classes have no role in the cross-view protocols, and clips of cameras 3,
+    4, 6 and 7 none in the first. UNIK's own script trains cross-view 2 on *subjects* 3, 4, 6 and 7
+    (it compares the wrong number); the table of the data set is of cameras.
+    """
+    train, test = SMARTHOME_TRAIN_SUBJECTS, SMARTHOME_TEST_SUBJECTS
+    roles = {"cross_subject": _role(clip, "subject", train, test)}
+    if clip.camera not in SMARTHOME_CAMERAS:
+        raise ValueError(
+            f"clip {clip.name!r}: camera {clip.camera!r}; expected {', '.join(SMARTHOME_CAMERAS)}"
+        )
+    if clip.label in SMARTHOME_VIEW_CLASSES:
+        roles["cross_view2"] = SMARTHOME_VIEW2_CAMERAS[clip.camera]
+        if clip.camera in SMARTHOME_VIEW1_CAMERAS:
+            roles["cross_view1"] = SMARTHOME_VIEW1_CAMERAS[clip.camera]
+    return roles
+
+
+def posetics(clip: Clip) -> dict[str, str]:
+    """Returns the role by folder: the validation part tests."""
     return {"official": _role(clip, "split", ("train",), ("test",))}
 
 
@@ -95,6 +137,12 @@ DATASETS: dict[str, Callable[[Clip], dict[str, str]]] = {
     "hdm05": hdm05,
     "berkeley_mhad": berkeley_mhad,
     "sbu": sbu,
+    "smarthome": smarthome,
+    "smarthome_3d": smarthome,
+    "posetics": posetics,
+    "posetics_3d": posetics,
+    "penn_lcrnet": penn_action,
+    "penn_lcrnet_published": penn_action,
     "folder": folder,
     "prepared": folder,
     "bandai_namco": unsplit,

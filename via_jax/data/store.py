@@ -84,13 +84,31 @@ class Prepared:
           ValueError: unknown protocol, or no clip in that role.
         """
         if protocol not in self.splits:
-            raise ValueError(
-                f"{self.folder}: no protocol {protocol!r}; this data set has {sorted(self.splits)}"
-            )
+            raise self._unknown(protocol)
         found = np.flatnonzero(self.splits[protocol] == role)
         if not len(found):
             raise ValueError(f"{self.folder}: protocol {protocol!r} has no clip for {role!r}")
         return found
+
+    def of_protocol(self, protocol: str) -> "Prepared":
+        """The same data with the classes of one protocol only, still in the order of `classes`.
+
+        A protocol may use a part of the classes: those of the clips to which it gives a role. Only
+        they are to be learned and counted. Clips of other classes get the label -1.
+
+        Raises:
+          ValueError: unknown protocol.
+        """
+        if protocol not in self.splits:
+            raise self._unknown(protocol)
+        used = np.unique(self.label[self.splits[protocol] != ""])
+        used = used[used >= 0]
+        new = np.full(len(self.classes) + 1, -1, np.int32)  # the last entry is for label -1
+        new[used] = np.arange(len(used))
+        classes = [self.classes[label] for label in used]
+        return dataclasses.replace(
+            self, manifest=self.manifest | {"classes": classes}, label=new[self.label]
+        )
 
     def sequences_of(self, clips: np.ndarray) -> np.ndarray:
         """Indices of all sequences of the given clips, in their order."""
@@ -123,6 +141,11 @@ class Prepared:
             units=self.manifest["units"],
             y_up=self.manifest["y_up"],
             frame_rate=float(self.frame_rate[clip]) or None,
+        )
+
+    def _unknown(self, protocol: str) -> ValueError:
+        return ValueError(
+            f"{self.folder}: no protocol {protocol!r}; this data set has {sorted(self.splits)}"
         )
 
 

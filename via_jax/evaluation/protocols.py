@@ -63,7 +63,7 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
       ValueError: data, checkpoint or work directory do not fit the config.
     """
     settings = config.linear_probe
-    data = store.load(config.data.folder)
+    data = store.load(config.data.folder).of_protocol(config.data.protocol)
     window = window_of(config.data)
     variables, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
     if config.data.persons > 1:
@@ -119,7 +119,7 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
       ValueError: data, checkpoint or work directory do not fit the config.
     """
     settings = config.fine_tune
-    data = store.load(config.data.folder)
+    data = store.load(config.data.folder).of_protocol(config.data.protocol)
     pretrained, views = None, views_of(config, data)
     if settings.checkpoint:
         pretrained, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
