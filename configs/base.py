@@ -23,6 +23,24 @@ def optimizer(steps: int, learning_rate: float) -> ml_collections.ConfigDict:
     )
 
 
+def published_sgd(
+    epochs: int, clips: int, batch: int, learning_rate: float, drops: tuple, weight_decay: float
+) -> ml_collections.ConfigDict:
+    """SGD as the published classifiers are trained: so many epochs, tenfold drops after some.
+
+    clips: of the training split, to turn epochs into steps. drops: epochs.
+    """
+    steps = 8 * round(epochs * clips / batch / 8)  # a multiple for several steps a dispatch
+    recipe = optimizer(steps, learning_rate)
+    recipe.name = "sgd"
+    recipe.schedule = "drops"
+    recipe.drops = tuple(drop / epochs for drop in drops)
+    recipe.warmup = 0
+    recipe.weight_decay = weight_decay
+    recipe.clip_norm = 0.0
+    return recipe
+
+
 def cameras(yaw: tuple[float, float], elevation: tuple[float, float]) -> ml_collections.ConfigDict:
     """Random cameras around 3D bodies; the arguments of via_jax.data.cameras.random_cameras."""
     return ml_collections.ConfigDict(

@@ -1,0 +1,80 @@
+"""Rows of a table: what is run, what is not and why, and what a rerun repeats."""
+
+import json
+
+import numpy as np
+import pytest
+
+from via_jax import reproduce as reproducing
+from via_jax.paper import Row
+
+ROWS = [
+    Row("cited", 50.0, reason="another method"),
+    Row("random", 10.0, "tiny", pretrained=False),
+    Row("pre-trained", 20.0, "tiny", "tiny", evaluation="fine_tune", label_fraction=0.5),
+    Row("elsewhere", 30.0, "far", "tiny"),
+    Row("substituted", 40.0, "far", "far", substitute="tiny", metric="mean_class"),
+]
+
+
+@pytest.fixture
+def config_of(tiny_config):
+    def make(name):
+        config = tiny_config.copy_and_resolve_references()
+        config.linear_probe.epochs = 5
+        config.linear_probe.rates = (0.1,)
+        config.pretrain.optimizer.steps = 2
+        config.fine_tune.optimizer.steps = 2
+        if name == "far":
+            config.data.folder = "somewhere/far"
+        return config
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch):
+    monkeypatch.setattr(reproducing, "TABLES", {4: ROWS})
+
+
+def test_rows_are_run_or_say_why_not(config_of, tiny_data, tmp_path, monkeypatch, capsys):
+    data = tiny_data.folder.parent
+    found = reproducing.reproduce(4, data, tmp_path, config_of, [0])
+    assert [row["row"] for row in found] == [row.name for row in ROWS]
+    assert [row["not_run"] for row in found] == [
+        "another method",
+        "",
+        "",
+        "no prepared data set far",
+        "",
+    ]
+    assert [len(row["ours"]) for row in found] == [0, 1, 1, 0, 1]
+    probe = json.loads((tmp_path / "tiny_s0_linear_probe_random" / "results.json").read_text())
+    assert found[1]["ours"] == [probe["top1"]]
+    assert "pre-trained on" in found[2]["setting"] and "not the paper's" in found[4]["setting"]
+    stored = json.loads((tmp_path / "table4.json").read_text())
+    assert stored == {"table": 4, "seeds": [0], "rows": found}
+    text = (tmp_path / "table4.md").read_text()
+    assert "| cited | 50 |  | not run: another method |" in text
+    assert f"| random | 10 | {found[1]['ours'][0]:.1f} | configs/tiny.py" in text
+
+    def refuse(*args):
+        raise AssertionError("run again")
+
+    monkeypatch.setattr(reproducing, "pretrain", refuse)
+    monkeypatch.setattr(reproducing.protocols, "linear_probe", refuse)
+    monkeypatch.setattr(reproducing.protocols, "fine_tune", refuse)
+    assert reproducing.reproduce(4, data, tmp_path, config_of, [0]) == found
+
+
+def test_mean_and_spread():
+    assert reproducing.spread([]) == ""
+    assert reproducing.spread([70.04]) == "70.0"
+    assert reproducing.spread([1.0, 2.0, 4.0]) == f"2.3 ± {np.std([1, 2, 4], ddof=1):.1f}"
+
+
+def test_other_tables_and_no_seeds_are_refused(config_of, tmp_path):
+    with pytest.raises(ValueError, match=r"table=8; expected one of \[4\]"):
+        reproducing.reproduce(8, tmp_path, tmp_path, config_of, [0])
+    with pytest.raises(ValueError, match="no seed"):
+        reproducing.reproduce(4, tmp_path, tmp_path, config_of, [])

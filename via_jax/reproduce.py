@@ -1,0 +1,157 @@
+"""Runs what can be run of a table of the paper, over seeds, beside the paper's numbers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from via_jax.evaluation import protocols
+from via_jax.paper import TABLES, Row
+from via_jax.pretrain import pretrain
+
+
+def reproduce(
+    table: int,
+    data: Path,
+    workdir: Path,
+    config_of: Callable[[str], Any],
+    seeds: list[int],
+) -> list[dict]:
+    """Runs every row of a table whose data are there; a rerun continues where it stopped.
+
+    Pre-trainings are shared by all rows that start from them.
+
+    Args:
+      table: 2 to 7.
+      data: folder of prepared data sets, each under the name in its config (`data.folder`).
+      workdir: gets one run directory per row and seed, and table<N>.md and table<N>.json.
+      config_of: name of a config -> a new ConfigDict.
+      seeds: of data draws and weights; the number reported is their mean.
+
+    Returns:
+      One dictionary per row: "row", "paper", "ours" (one number per seed), "setting" and "not_run"
+      (the reason, empty where it was run).
+
+    Raises:
+      ValueError: another table, or no seed.
+    """
+    if table not in TABLES:
+        raise ValueError(f"table={table}; expected one of {sorted(TABLES)}")
+    if not seeds:
+        raise ValueError("no seed; expected at least one, such as 0")
+    found = []
+    for row in TABLES[table]:
+        chosen, reason = _setting(row, data, config_of)
+        ours: list[float] = []
+        if chosen is not None:
+            print(f"table {table}: {row.name}", flush=True)
+            ours = [run_row(row, *chosen, data, workdir, config_of, seed) for seed in seeds]
+        found.append(
+            {
+                "row": row.name,
+                "paper": row.paper,
+                "ours": ours,
+                "setting": "" if chosen is None else _describe(row, *chosen, config_of),
+                "not_run": reason,
+            }
+        )
+        write_table(table, found, seeds, workdir)
+    return found
+
+
+def _setting(
+    row: Row, data: Path, config_of: Callable[[str], Any]
+) -> tuple[tuple[str, str] | None, str]:
+    """((config, config of the pre-training), "") of what can be run, or (None, the reason)."""
+    if row.config is None:
+        return None, row.reason
+    candidates = [(row.config, row.pretrain if row.pretrained else row.config)]
+    if row.substitute is not None:
+        candidates.append((row.substitute, row.substitute))
+    missing: list[str] = []
+    for names in candidates:
+        folders = dict.fromkeys(_folder(data, config_of(name)) for name in names)
+        absent = [folder for folder in folders if not (folder / "manifest.json").is_file()]
+        if not absent:
+            return names, ""
+        missing += [folder.name for folder in absent if folder.name not in missing]
+    return None, f"no prepared data set {' and none '.join(missing)}"
+
+
+def _folder(data: Path, config: Any) -> Path:
+    return data / Path(config.data.folder).name
+
+
+def run_row(
+    row: Row,
+    name: str,
+    pretrain_name: str,
+    data: Path,
+    workdir: Path,
+    config_of: Callable[[str], Any],
+    seed: int,
+) -> float:
+    """One number: pre-trains where needed and evaluates; finished runs are read."""
+    config = _prepared(config_of(name), data, seed)
+    settings = config[row.evaluation]
+    if row.pretrained:
+        before = workdir / f"{pretrain_name}_s{seed}"
+        if not (before / "results.json").is_file():
+            pretrain(_prepared(config_of(pretrain_name), data, seed), before)
+        settings.checkpoint = str(before)
+    place = f"{name}_s{seed}_{row.evaluation}"
+    place += f"_from_{pretrain_name}" if row.pretrained else "_random"
+    if row.evaluation == "fine_tune":
+        settings.label_fraction = row.label_fraction
+        place += f"_{row.label_fraction:g}"
+    results = workdir / place / "results.json"
+    if not results.is_file():
+        run = protocols.linear_probe if row.evaluation == "linear_probe" else protocols.fine_tune
+        run(config, workdir / place)
+    return float(json.loads(results.read_text())[row.metric])
+
+
+def _prepared(config: Any, data: Path, seed: int) -> Any:
+    config.seed = seed
+    config.data.folder = str(_folder(data, config))
+    return config
+
+
+def _describe(row: Row, name: str, pretrain_name: str, config_of: Callable[[str], Any]) -> str:
+    config, before = config_of(name), config_of(pretrain_name)
+    words = [f"configs/{name}.py", f"width {config.model.width:g}"]
+    if row.pretrained:
+        words.append(f"pre-trained on {Path(before.data.folder).name}")
+    if name != row.config:
+        words.append("not the paper's data")
+    return ", ".join(words)
+
+
+def write_table(table: int, rows: list[dict], seeds: list[int], workdir: Path) -> None:
+    """Writes the rows so far as table<N>.json and table<N>.md."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    content = {"table": table, "seeds": seeds, "rows": rows}
+    (workdir / f"table{table}.json").write_text(json.dumps(content, indent=1) + "\n")
+    lines = [
+        f"Table {table}, seeds {', '.join(map(str, seeds))}: mean and standard deviation.",
+        "",
+        "| row | paper | ours | setting, or why it was not run |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['row']} | {row['paper']:g} | {spread(row['ours'])} |"
+            f" {row['setting'] or 'not run: ' + row['not_run']} |"
+        )
+    (workdir / f"table{table}.md").write_text("\n".join(lines) + "\n")
+
+
+def spread(numbers: list[float]) -> str:
+    """Mean and sample standard deviation as text; one number stands alone."""
+    if not numbers:
+        return ""
+    if len(numbers) == 1:
+        return f"{numbers[0]:.1f}"
+    return f"{np.mean(numbers):.1f} ± {np.std(numbers, ddof=1):.1f}"
