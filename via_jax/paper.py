@@ -67,8 +67,8 @@ _NTU = {
     ("NTU-120 CS", "ntu120_cs"): (69.2, 80.1, 85.0),
     ("NTU-120 CSet", "ntu120_cset"): (66.9, 84.5, 86.5),
 }
-# Benchmark, config, metric, substitute: linear evaluation of random, supervised and ViA weights, then
-# the same three fine-tuned; Table 5: 5 % of the labels from scratch and by ViA, 10 % likewise.
+# Benchmark, config, metric, substitute: linear evaluation of random, supervised and ViA weights,
+# the same three fine-tuned; then Table 5: 5 % of the labels from scratch and by ViA, 10 % likewise.
 _TRANSFER = {
     ("Smarthome CS", "smarthome_cs", "mean_class", None): (
         (24.6, 51.9, 49.5, 63.1, 64.5, 64.0),
