@@ -15,6 +15,7 @@ flags.DEFINE_string("layout", None, "joint layout to convert to, for example uni
 flags.DEFINE_integer("max_persons", 2, "persons kept of a clip, the most moving", lower_bound=1)
 flags.DEFINE_bool("skip_bad", False, "leave out bad files instead of failing")
 flags.DEFINE_bool("overwrite", False, "replace an existing folder")
+flags.DEFINE_bool("trust_pickle", False, "read pyskl's pickle; nothing in it is run")
 
 
 def main(_):
@@ -29,6 +30,7 @@ def main(_):
         max_persons=FLAGS.max_persons,
         skip_bad=FLAGS.skip_bad,
         overwrite=FLAGS.overwrite,
+        trust_pickle=FLAGS.trust_pickle,
     )
     facts = data.manifest
     for protocol, roles in facts["splits"].items():

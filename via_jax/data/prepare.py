@@ -18,12 +18,14 @@ from via_jax.data.readers import (
     bvh,
     folder,
     kinetics,
+    mixamo,
     nw_ucla,
     openpose,
     penn_action,
     penn_lcrnet,
     posetics,
     prepared,
+    pyskl,
     sbu,
     smarthome,
 )
@@ -37,11 +39,13 @@ class Source:
       find: folder -> items, one a clip.
       read: item -> clip.
       min_frames: shorter clips are refused; 1 where the official counts contain single frames.
+      pickled: the files are pickles, read only when asked for.
     """
 
     find: Callable[[Path], list[Any]]
     read: Callable[[Any], Clip]
     min_frames: int = 2
+    pickled: bool = False
 
 
 SOURCES = {
@@ -59,6 +63,8 @@ SOURCES = {
     "sbu": Source(sbu.find, sbu.read),
     "openpose": Source(openpose.find, openpose.read),
     "kinetics": Source(kinetics.find, kinetics.read),
+    "mixamo": Source(mixamo.find, mixamo.read),
+    "pyskl": Source(pyskl.find, pyskl.read, pickled=True),
     "folder": Source(folder.find, folder.read),
     "prepared": Source(prepared.find, prepared.read, min_frames=1),
 }
@@ -91,6 +97,7 @@ def prepare(
     max_persons: int = 2,
     skip_bad: bool = False,
     overwrite: bool = False,
+    trust_pickle: bool = False,
 ) -> store.Prepared:
     """Prepares a data set; the same files give the same bytes.
 
@@ -102,16 +109,23 @@ def prepare(
       max_persons: persons kept of a clip, the most moving ones.
       skip_bad: leave bad files out instead of failing; they are listed in the manifest either way.
       overwrite: replace an existing folder.
+      trust_pickle: read a data set that is published as a pickle.
 
     Raises:
-      ValueError: unknown data set or layout, no files, an existing folder, or bad files, each with
-        its path and the reason.
+      ValueError: unknown data set or layout, a pickle without trust_pickle, no files, an existing
+        folder, or bad files, each with its path and the reason.
     """
     if dataset not in SOURCES:
         raise ValueError(f"unknown data set {dataset!r}; expected one of {sorted(SOURCES)}")
     if layout is not None:
         skeletons.get_layout(layout)
     reader = SOURCES[dataset]
+    if reader.pickled and not trust_pickle:
+        raise ValueError(
+            f"{source}: {dataset} is published as a pickle, a format that can hold programs; it is"
+            " read by code that runs none of them, but only a file whose origin you trust should be"
+            " read: then say trust_pickle"
+        )
     items = reader.find(Path(source))
     bad: list[dict[str, str]] = []
     reasons: list[str] = []

@@ -46,6 +46,13 @@ SMARTHOME_VIEW_CLASSES = (
     *("Readbook", "Sitdown", "Takepills", "Uselaptop", "Usetablet", "Usetelephone", "Walk"),
 )
 
+# Mixamo: eleven characters train, four test (Aberman et al., 2019); "Globin" is their spelling.
+MIXAMO_TRAIN_CHARACTERS = (
+    *("Aj", "BigVegas", "Claire", "Jasper", "Lola", "Malcolm", "Pearl", "Warrok", "Globin", "Kaya"),
+    "PeanutMan",
+)
+MIXAMO_TEST_CHARACTERS = ("Ty", "Andromeda", "Pumpkinhulk", "SportyGranny")
+
 
 def split_of(dataset: str, clip: Clip) -> dict[str, str]:
     """Returns the role of a clip under each official protocol of its data set.
@@ -120,6 +127,31 @@ def sbu(clip: Clip) -> dict[str, str]:
     return roles
 
 
+def mixamo(clip: Clip) -> dict[str, str]:
+    """Returns the role by character; none for the many characters that are in neither list.
+
+    The arrays come in folders train and test, which must agree. Only there are the motions of the
+    two roles different ones.
+    """
+    for role, characters in (
+        ("train", MIXAMO_TRAIN_CHARACTERS),
+        ("test", MIXAMO_TEST_CHARACTERS),
+    ):
+        if clip.subject in characters:
+            if clip.split not in (None, role):
+                raise ValueError(
+                    f"clip {clip.name!r}: in folder {clip.split}; expected {role}, the part of"
+                    f" {clip.subject}"
+                )
+            return {"official": role}
+    return {}
+
+
+def pyskl(clip: Clip) -> dict[str, str]:
+    """Returns the roles that the file itself gives, under each of its protocols."""
+    return dict(clip.extra)
+
+
 def folder(clip: Clip) -> dict[str, str]:
     """Returns the role that the files themselves give, as the column `split` of labels.csv."""
     return {} if clip.split is None else {"given": clip.split}
@@ -143,6 +175,8 @@ DATASETS: dict[str, Callable[[Clip], dict[str, str]]] = {
     "posetics_3d": posetics,
     "penn_lcrnet": penn_action,
     "penn_lcrnet_published": penn_action,
+    "mixamo": mixamo,
+    "pyskl": pyskl,
     "folder": folder,
     "prepared": folder,
     "bandai_namco": unsplit,
