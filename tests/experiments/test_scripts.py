@@ -18,6 +18,7 @@ COMMANDS = {
     "no such config": ["pretrain", "--config=configs/bas.py", "--workdir={tmp}/run"],
     "no workdir": ["linear_probe", CONFIG],
     "no data": ["pretrain", CONFIG, "--workdir={tmp}/run", "--config.data.folder={tmp}/none"],
+    "a pickle": ["prepare", "--dataset=pyskl", "--source={tmp}", "--out={tmp}/run"],
     "unknown data set": ["prepare", "--dataset=penn", "--source={tmp}", "--out={tmp}/out"],
 }
 
@@ -54,6 +55,7 @@ def ended(tmp_path_factory):
         ("no such config", "configs/bas.py"),
         ("no workdir", "Flag --workdir must have a value"),
         ("no data", "none holds no prepared data (no manifest.json); make it with python -m"),
+        ("a pickle", "pyskl is published as a pickle"),
         ("unknown data set", "unknown data set 'penn'; expected one of"),
     ],
 )

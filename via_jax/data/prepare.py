@@ -146,7 +146,8 @@ def prepare(
                 where = item[0] if isinstance(item, tuple) else item
                 reasons.append(str(error))
                 # Prepared data may travel: no word of where the files lay.
-                reason = str(error).replace(f"{Path(source)}/", "")
+                base = Path(source) if Path(source).is_dir() else Path(source).parent
+                reason = str(error).replace(f"{base}/", "")
                 bad.append({"path": Path(where).name, "reason": reason})
                 shown.write(f"bad: {error}", file=sys.stderr)
                 shown.set_postfix(bad=len(bad))

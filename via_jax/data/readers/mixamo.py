@@ -89,7 +89,7 @@ def read(item: Path, metres_per_unit: float = 0.01) -> Clip:
         order = [_bone(name, recording.names, item) for name in BONES]
         poses = forward_kinematics(recording)[:, order] * metres_per_unit
         frame_rate = round(1 / recording.frame_time, 3)  # the file's 0.0333333 means 30
-    valid: np.ndarray = np.isfinite(poses).all(axis=-1)  # [time, joints]
+    valid = np.all(np.isfinite(poses), axis=-1)  # [time, joints]
     poses = np.where(valid[..., None], poses, 0.0)
     if (np.abs(poses) > _LARGEST).any():
         raise ValueError(f"{item}: a coordinate above {_LARGEST:g}; expected metres")

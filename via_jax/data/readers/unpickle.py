@@ -39,7 +39,8 @@ def load_pickle(path: Path) -> Any:
     Returns:
       What was stored: None, bool, int, float, str, list, tuple, dict (keys str or int), read-only
       np.ndarray (bool, int, uint or float); a NumPy scalar as its Python number, bytes and
-      bytearrays as bytes or memoryview. The values may be shared or contain themselves.
+      bytearrays as bytes or memoryview. The values may be shared or contain themselves, and a file
+      made by hand may leave objects of this module: look at the type of what you use.
 
     Raises:
       ValueError: the file cannot be opened or is damaged, or names a function or class other than
@@ -197,6 +198,9 @@ class _Machine:
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "little")
 
+    def skip_frame(self) -> None:
+        self.take(8)  # only says how far to read ahead
+
     def line(self) -> str:
         end = self.content.find(b"\n", self.at, self.at + _LONGEST_NAME)
         if end < 0:
@@ -260,7 +264,7 @@ class _Machine:
 
     def build(self) -> None:
         pending, state = self.pop(2)
-        if not isinstance(pending, _Pending) or pending.value is not None:
+        if not isinstance(pending, _Pending):
             raise ValueError(f"a state of something that has none at byte {self.at - 1}")
         pending.value = pending.finish(state)
         self.push(pending.value)
@@ -298,7 +302,7 @@ def _value(make: Callable[[], Any]) -> Callable[[_Machine], None]:
 
 
 _BY_NAME: dict[str, Callable[[_Machine], None]] = {
-    "FRAME": lambda m: m.take(8),  # only says how far to read ahead
+    "FRAME": _Machine.skip_frame,
     "NONE": _value(lambda: None),
     "NEWTRUE": _value(lambda: True),
     "NEWFALSE": _value(lambda: False),
