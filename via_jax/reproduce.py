@@ -104,6 +104,7 @@ def run_row(
     place = f"{name}_s{seed}_{row.evaluation}"
     place += f"_from_{pretrain_name}" if row.pretrained else "_random"
     if row.evaluation == "fine_tune":
+        config.data.held_out = 0.0  # nothing is chosen here: all labels are learned from
         settings.label_fraction = row.label_fraction
         place += f"_{row.label_fraction:g}"
     results = workdir / place / "results.json"
