@@ -7,7 +7,7 @@ import pytest
 
 from via_jax.data import store
 from via_jax.data.clip import Clip
-from via_jax.data.transforms import bridge
+from via_jax.data.persons import bridge
 from via_jax.data.writer import write
 
 

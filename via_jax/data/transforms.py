@@ -1,4 +1,4 @@
-"""Pure functions on skeleton sequences: bridging gaps, windows, centring, other bodies."""
+"""Pure functions on skeleton sequences: windows, centring, turning, other bodies."""
 
 from typing import NamedTuple
 
@@ -7,30 +7,6 @@ import numpy as np
 
 from via_jax.skeletons import Layout
 from via_jax.typing import Array
-
-
-def bridge(poses: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fills missing joints in time where the joint was seen in the clip.
-
-    Gaps are bridged linearly; before the first and after the last sighting the joint stays where
-    it was seen. A joint never seen stays 0 and is not known.
-
-    Args:
-      poses: [persons, time, joints, coords].
-      valid: [persons, time, joints].
-
-    Returns:
-      (poses, known), known [persons, joints] is True for joints seen at least once.
-    """
-    filled = np.where(valid[..., None], poses, 0).astype(np.float32)
-    known = np.asarray(valid.any(axis=1))
-    frames = np.arange(poses.shape[1])
-    for person, joint in np.argwhere(known & ~valid.all(axis=1)):
-        seen = frames[valid[person, :, joint]]
-        for coord in range(poses.shape[-1]):
-            track = filled[person, :, joint, coord]
-            filled[person, :, joint, coord] = np.interp(frames, seen, track[seen])
-    return filled, known
 
 
 def pad_window(x: Array, multiple: int, axis: int) -> Array:
@@ -188,18 +164,3 @@ def repose(poses: Array, bone_scale: Array, layout: Layout) -> Array:
     ratio = scaled_leg / jnp.maximum(jnp.einsum("...j,j->...", lengths, leg), 1e-6)
     moved = jnp.einsum("ij,...tjc,...j->...tic", path, bones, bone_scale)
     return moved + poses[..., root : root + 1, :] * ratio[..., None, None, None]
-
-
-def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` persons of largest motion energy, the most moving first.
-
-    The energy is the variance of the valid joints over time, summed over joints and coords.
-    poses: [persons, time, joints, coords]. valid: [persons, time, joints].
-    """
-    weight = valid[..., None].astype(np.float64)
-    seen = np.maximum(weight.sum(axis=1), 1.0)
-    poses = np.where(valid[..., None], poses, 0.0)  # a missing joint may hold NaN
-    mean = poses.sum(axis=1) / seen
-    variance = (np.square(poses - mean[:, None]) * weight).sum(axis=1) / seen
-    energy = variance.sum(axis=(1, 2))
-    return np.argsort(-energy, kind="stable")[:count]

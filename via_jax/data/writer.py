@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from via_jax.data.clip import Clip, check_clip
+from via_jax.data.persons import bridge, most_moving
 from via_jax.data.store import FORMAT, ROLES, Prepared, load, sha256
-from via_jax.data.transforms import bridge, most_moving
 
 LEVELS = 32767  # of int16 on each side of the origin
 

@@ -13,16 +13,15 @@ import numpy as np
 from via_jax import skeletons
 from via_jax.data.batches import Windows
 from via_jax.data.clip import Clip, check_clip
+from via_jax.data.persons import bridge, most_moving
 from via_jax.data.prepare import to_layout
 from via_jax.data.sampling import Window, real_steps
 from via_jax.data.statistics import statistics_of
 from via_jax.data.transforms import (
     Frame,
     bones_of,
-    bridge,
     facing,
     measure,
-    most_moving,
     scale_bones,
     to_frame,
     turn,

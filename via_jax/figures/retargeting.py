@@ -6,8 +6,8 @@ import numpy as np
 
 from via_jax import skeletons
 from via_jax.data.clip import Clip
+from via_jax.data.persons import most_moving
 from via_jax.data.prepare import to_layout
-from via_jax.data.transforms import most_moving
 from via_jax.figures.skeleton import animate
 
 
