@@ -14,6 +14,7 @@ flags.DEFINE_string("out", None, "folder to write", required=True)
 flags.DEFINE_string("layout", None, "joint layout to convert to, for example unik17")
 flags.DEFINE_integer("max_persons", 2, "persons kept of a clip, the most moving", lower_bound=1)
 flags.DEFINE_bool("skip_bad", False, "leave out bad files instead of failing")
+flags.DEFINE_integer("processes", 0, "how many read; 0: one per core if it pays", lower_bound=0)
 flags.DEFINE_bool("overwrite", False, "replace an existing folder")
 flags.DEFINE_bool("trust_pickle", False, "read pyskl's pickle; nothing in it is run")
 
@@ -31,6 +32,7 @@ def main(_):
         skip_bad=FLAGS.skip_bad,
         overwrite=FLAGS.overwrite,
         trust_pickle=FLAGS.trust_pickle,
+        processes=FLAGS.processes,
     )
     facts = data.manifest
     for protocol, roles in facts["splits"].items():

@@ -1,17 +1,22 @@
 """Reads a data set from its original files and writes it as one prepared data set."""
 
+import contextlib
 import dataclasses
 import functools
+import hashlib
+import json
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from via_jax import skeletons
-from via_jax.data import splits, store, writer
+from via_jax import __version__, skeletons
+from via_jax.data import pool, splits, store, writer
 from via_jax.data.clip import Clip
+from via_jax.data.journal import Piece
 from via_jax.data.readers import (
     asf_amc,
     berkeley_mhad,
@@ -88,6 +93,41 @@ def to_layout(clip: Clip, layout: str) -> Clip:
     return dataclasses.replace(clip, poses=poses, valid=valid, layout=layout)
 
 
+def piece_of(item: Any, dataset: str, source: Path, layout: str | None, max_persons: int) -> Piece:
+    """Reads one item: a clip's rows and facts, or, where its file is bad, path and reason.
+
+    Args:
+      item: of the data set's `find`.
+      dataset: one of SOURCES.
+      source: the folder that was searched.
+      layout: joint layout to convert to; None keeps the recording's own.
+      max_persons: persons kept, the most moving ones.
+
+    Raises:
+      RuntimeError: reading raised anything but a ValueError; with the item.
+    """
+    reader = SOURCES[dataset]
+    try:
+        clip = reader.read(item)
+        clip = clip if layout is None else to_layout(clip, layout)
+        if clip.num_frames < reader.min_frames or not clip.valid.any():
+            raise ValueError(
+                f"{clip.name}: {clip.num_frames} frame(s), {int(clip.valid.sum())} valid"
+                f" joints; expected at least {reader.min_frames} frame(s) and one joint"
+            )
+        # A clip in no table is a bad one.
+        roles = splits.split_of(dataset, clip)
+        return writer.encode(clip, roles, max_persons, reader.min_frames)
+    except ValueError as error:
+        where = item[0] if isinstance(item, tuple) else item
+        # Prepared data may travel: no word of where the files lay.
+        base = source if source.is_dir() else source.parent
+        reason = str(error).replace(f"{base}/", "")
+        return Piece({"path": Path(where).name, "reason": reason, "error": str(error)})
+    except Exception as error:
+        raise RuntimeError(f"{item}: {type(error).__name__}: {error}") from error
+
+
 def prepare(
     dataset: str,
     source: str | Path,
@@ -98,8 +138,12 @@ def prepare(
     skip_bad: bool = False,
     overwrite: bool = False,
     trust_pickle: bool = False,
+    processes: int = 1,
 ) -> store.Prepared:
     """Prepares a data set; the same files give the same bytes.
+
+    An interrupted run leaves <out>.partial; the same call goes on where it stopped, unless a file
+    or the code has changed since.
 
     Args:
       dataset: one of SOURCES.
@@ -110,62 +154,78 @@ def prepare(
       skip_bad: leave bad files out instead of failing; they are listed in the manifest either way.
       overwrite: replace an existing folder.
       trust_pickle: read a data set that is published as a pickle.
+      processes: how many read; 1 is this one, 0 one per core where that pays. A script that asks
+        for more than 1 must be importable: its work belongs under `if __name__ == "__main__"`.
 
     Raises:
       ValueError: unknown data set or layout, a pickle without trust_pickle, no files, an existing
-        folder, or bad files, each with its path and the reason.
+        folder, one that another process is writing, or bad files, each with its path and the
+        reason.
+      RuntimeError: a reader failed in another way; with the item.
+      ChildProcessError: a reading process died.
     """
     if dataset not in SOURCES:
         raise ValueError(f"unknown data set {dataset!r}; expected one of {sorted(SOURCES)}")
     if layout is not None:
         skeletons.get_layout(layout)
-    reader = SOURCES[dataset]
-    if reader.pickled and not trust_pickle:
+    source = Path(source)
+    if SOURCES[dataset].pickled and not trust_pickle:
         raise ValueError(
             f"{source}: {dataset} is published as a pickle, a format that can hold programs; it is"
             " read by code that runs none of them, but only a file whose origin you trust should be"
             " read: then say trust_pickle"
         )
-    items = reader.find(Path(source))
-    bad: list[dict[str, str]] = []
-    reasons: list[str] = []
-
-    def clips() -> Iterator[Clip]:
-        shown = tqdm(items, desc=f"prepare {dataset}", unit="clip", disable=None)
-        for item in shown:
-            try:
-                clip = reader.read(item)
-                clip = clip if layout is None else to_layout(clip, layout)
-                splits.split_of(dataset, clip)  # here, so that a clip in no table is a bad one
-                if clip.num_frames < reader.min_frames or not clip.valid.any():
-                    raise ValueError(
-                        f"{clip.name}: {clip.num_frames} frame(s), {int(clip.valid.sum())} valid"
-                        f" joints; expected at least {reader.min_frames} frame(s) and one joint"
-                    )
-            except ValueError as error:
-                where = item[0] if isinstance(item, tuple) else item
-                reasons.append(str(error))
-                # Prepared data may travel: no word of where the files lay.
-                base = Path(source) if Path(source).is_dir() else Path(source).parent
-                reason = str(error).replace(f"{base}/", "")
-                bad.append({"path": Path(where).name, "reason": reason})
-                shown.write(f"bad: {error}", file=sys.stderr)
-                shown.set_postfix(bad=len(bad))
-                continue
-            yield clip
-        if bad and not skip_bad:
-            raise ValueError(
-                f"{len(bad)} of {len(items)} files are bad, nothing was written; the first:"
-                f" {reasons[0]} (skip_bad leaves them out)"
-            )
-
-    return writer.write(
-        Path(out),
-        clips(),
-        dataset=dataset,
-        splits=lambda clip: splits.split_of(dataset, clip),
-        max_persons=max_persons,
-        min_frames=reader.min_frames,
-        skipped=lambda: bad,
-        overwrite=overwrite,
+    items = SOURCES[dataset].find(source)
+    work = functools.partial(
+        piece_of, dataset=dataset, source=source, layout=layout, max_persons=max_persons
     )
+    job = job_of(source, items, [dataset, layout, max_persons])
+    with writer.writing(Path(out), dataset=dataset, job=job, overwrite=overwrite) as pieces:
+        with (
+            contextlib.closing(pool.in_order(work, items[pieces.items :], processes)) as read,
+            tqdm(
+                desc=f"prepare {dataset}",
+                unit="clip",
+                total=len(items),
+                initial=pieces.items,
+                disable=None,
+            ) as shown,
+        ):
+            if pieces.items:
+                shown.write(f"{out}: going on after {pieces.items} clips", file=sys.stderr)
+            for piece in read:
+                if "reason" in piece.facts:
+                    shown.write(f"bad: {piece.facts['error']}", file=sys.stderr)
+                pieces.add(piece)
+                shown.set_postfix(bad=len(pieces.left_out), refresh=False)
+                shown.update()
+        if pieces.left_out and not skip_bad:
+            raise ValueError(
+                f"{len(pieces.left_out)} of {len(items)} files are bad, nothing was written; the"
+                f" first: {pieces.left_out[0]['error']} (skip_bad leaves them out)"
+            )
+    return store.load(Path(out))
+
+
+def job_of(source: Path, items: list[Any], settings: list[Any]) -> str:
+    """A hash that changes with all that the prepared bytes depend on.
+
+    These are the settings, the code of via_jax/data, and the items with the sizes and times of
+    change of their files. Files beside them that a reader opens by itself are not looked at.
+    """
+    digest = hashlib.sha256(json.dumps([__version__, store.FORMAT, settings]).encode())
+    here = Path(__file__).parent
+    for code in [*sorted(here.rglob("*.py")), here.parent / "skeletons.py"]:
+        digest.update(code.read_bytes())
+
+    @functools.cache  # the clips of one large file
+    def state(path: Path) -> list[Any]:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        return [os.path.relpath(path, source), facts]
+
+    for item in items:
+        parts = item if isinstance(item, tuple) else (item,)
+        facts = [state(part) if isinstance(part, Path) else part for part in parts]
+        digest.update(json.dumps(facts, default=repr).encode())
+    return digest.hexdigest()

@@ -1,16 +1,18 @@
 """Writes clips as one prepared data set, in fixed point; `store` says what the folder holds."""
 
-import json
+import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from via_jax.data import table
 from via_jax.data.clip import Clip, check_clip
+from via_jax.data.journal import Journal, Piece
 from via_jax.data.persons import bridge, most_moving
-from via_jax.data.store import FORMAT, ROLES, Prepared, load, sha256
+from via_jax.data.store import Prepared, load
 
 LEVELS = 32767  # of int16 on each side of the origin
 
@@ -30,6 +32,138 @@ def quantise(poses: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, float, n
     values = np.rint((poses.astype(np.float64) - origin) / scale)
     values[:, ~known] = 0
     return np.clip(values, -LEVELS, LEVELS).astype(np.int16), scale, origin
+
+
+def encode(clip: Clip, roles: dict[str, str], max_persons: int = 2, min_frames: int = 2) -> Piece:
+    """The rows and facts of one clip.
+
+    Args:
+      clip: checked here.
+      roles: protocol -> role.
+      max_persons: of more persons the most moving are kept.
+      min_frames: a shorter clip is refused.
+
+    Raises:
+      ValueError: what `check_clip` refuses.
+    """
+    check_clip(clip, min_frames)
+    keep = np.flatnonzero(clip.valid.any(axis=(1, 2)))
+    order = most_moving(clip.poses[keep], clip.valid[keep], max_persons)
+    poses, valid = clip.poses[keep[order]], clip.valid[keep[order]]
+    bridged, known = bridge(poses, valid)
+    frames, sequences, error = [], [], 0.0
+    for person in range(len(poses)):
+        values, scale, origin = quantise(bridged[person], known[person])
+        frames.append(values.tobytes())
+        sequences.append([scale, origin.tolist(), known[person].astype(int).tolist()])
+        error = max(error, scale / 2 if values.any() else 0.0)
+    facts = {
+        "name": clip.name,
+        "label": clip.label,
+        "subject": clip.subject or "",
+        "camera": clip.camera or "",
+        "roles": roles,
+        "size": [int(side) for side in clip.image_size or (0, 0)],
+        "frame_rate": float(clip.frame_rate or 0.0),
+        "layout": clip.layout,
+        "coords": clip.poses.shape[3],
+        "units": clip.units,
+        "y_up": bool(clip.y_up),
+        "length": clip.num_frames,
+        "observed": int(valid.sum()),
+        "error": error,
+        "sequences": sequences,
+    }
+    return Piece(facts, b"".join(frames), valid.tobytes())
+
+
+class Pieces:
+    """Takes the pieces of one data set in order, and refuses those that do not go together.
+
+    Attributes:
+      items: how many are done; more than 0 at the beginning where an earlier run is continued.
+      left_out: path and reason of those of them that are no clips.
+    """
+
+    def __init__(self, journal: Journal, classes: list[str] | None):
+        self._journal, self._classes = journal, classes
+        self._first: dict[str, Any] = {}
+        self._names: set[str] = set()
+        self.items = journal.items
+        self.left_out: list[dict[str, str]] = []
+        for facts in journal.facts():
+            self._note(facts)
+
+    def add(self, piece: Piece) -> None:
+        """Writes the next one.
+
+        Raises:
+          ValueError: a clip of another layout, coords or units than the first, a name twice, or an
+            unknown class.
+        """
+        self._note(piece.facts)
+        self._journal.add(piece)
+        self.items = self._journal.items
+
+    def _note(self, facts: dict[str, Any]) -> None:
+        if "reason" in facts:
+            self.left_out.append(facts)
+            return
+        self._first = self._first or facts
+        _check_alike(facts, self._first)
+        name, label = facts["name"], facts["label"]
+        if name in self._names:
+            raise ValueError(f"two clips are named {name!r}; names must differ")
+        self._names.add(name)
+        if self._classes is not None and label is not None and label not in self._classes:
+            raise ValueError(
+                f"clip {name!r} has the unknown class {label!r}; expected one of {self._classes}"
+            )
+
+
+@contextlib.contextmanager
+def writing(
+    folder: Path,
+    *,
+    dataset: str,
+    classes: list[str] | None = None,
+    job: str | None = None,
+    overwrite: bool = False,
+) -> Iterator[Pieces]:
+    """Opens a data set to be written piece by piece; complete at the end of the `with` block.
+
+    Until then it lies in <folder>.partial. With a job, an interruption or any error but a
+    ValueError leaves that, and the next run of the job continues it.
+
+    Args:
+      folder: the finished data set.
+      dataset: its name, for the manifest.
+      classes: label order; None sorts the labels found.
+      job: see `Journal`; None leaves nothing behind.
+      overwrite: replace an existing folder.
+
+    Raises:
+      ValueError: an existing folder, another process writing it, no clip at all, or as `Pieces`.
+    """
+    folder = Path(folder)
+    if folder.exists() and not overwrite:
+        raise ValueError(f"{folder} exists; choose another folder or say overwrite")
+    partial = folder.with_name(folder.name + ".partial")
+    with contextlib.closing(Journal(partial, job)) as journal:
+        try:
+            yield Pieces(journal, classes)
+            journal.save()
+            table.finish(partial, journal.facts(), dataset, classes)
+        except BaseException as error:
+            if job is None or isinstance(error, ValueError):
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                journal.save()
+            raise
+        journal.remove()
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
 
 
 def write(
@@ -54,166 +188,30 @@ def write(
       classes: label order; None sorts the labels found.
       max_persons: of more persons the most moving are kept.
       min_frames: shorter clips are refused.
-      skipped: called at the end; what was left out and why, for the manifest.
+      skipped: called at the end; path and reason of what was left out, for the manifest.
       overwrite: replace an existing folder.
 
     Raises:
       ValueError: an existing folder, clips of different layout, coords or units, a name twice, an
         unknown class, no clip at all, or what `check_clip` refuses.
     """
-    folder = Path(folder)
-    if folder.exists() and not overwrite:
-        raise ValueError(f"{folder} exists; choose another folder or say overwrite")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _fill(partial, clips, dataset, splits, classes, max_persons, min_frames, skipped)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with writing(folder, dataset=dataset, classes=classes, overwrite=overwrite) as pieces:
+        for clip in clips:
+            pieces.add(encode(clip, splits(clip), max_persons, min_frames))
+        for item in skipped():
+            pieces.add(Piece(dict(item)))
     return load(folder)
 
 
-def _fill(
-    partial: Path,
-    clips: Iterable[Clip],
-    dataset: str,
-    splits: Callable[[Clip], dict[str, str]],
-    classes: list[str] | None,
-    max_persons: int,
-    min_frames: int,
-    skipped: Callable[[], list[dict[str, str]]],
-) -> None:
-    sequences: dict[str, list] = {
-        k: [] for k in ("row", "length", "clip", "scale", "origin", "known")
-    }
-    facts: dict[str, list] = {
-        k: []
-        for k in ("persons", "label", "size", "frame_rate", "name", "subject", "camera", "roles")
-    }
-    first: Clip | None = None
-    names: set[str] = set()
-    rows, error, observed = 0, 0.0, 0
-    with (
-        open(partial / "frames.bin", "wb") as frames_file,
-        open(partial / "valid.bin", "wb") as valid_file,
+def _check_alike(clip: dict[str, Any], first: dict[str, Any]) -> None:
+    for what, key in (
+        ("layout", "layout"),
+        ("number of coords", "coords"),
+        ("unit", "units"),
+        ("direction of y (y_up)", "y_up"),
     ):
-        for clip in clips:
-            check_clip(clip, min_frames)
-            first = first or clip
-            _check_alike(clip, first)
-            if clip.name in names:
-                raise ValueError(f"two clips are named {clip.name!r}; names must differ")
-            names.add(clip.name)
-            if classes is not None and clip.label is not None and clip.label not in classes:
-                raise ValueError(
-                    f"clip {clip.name!r} has the unknown class {clip.label!r}; expected one of"
-                    f" {classes}"
-                )
-            keep = np.flatnonzero(clip.valid.any(axis=(1, 2)))
-            order = most_moving(clip.poses[keep], clip.valid[keep], max_persons)
-            poses, valid = clip.poses[keep[order]], clip.valid[keep[order]]
-            bridged, known = bridge(poses, valid)
-            for person in range(len(poses)):
-                values, scale, origin = quantise(bridged[person], known[person])
-                frames_file.write(values.tobytes())
-                valid_file.write(valid[person].tobytes())
-                for key, value in (
-                    ("row", rows),
-                    ("length", clip.num_frames),
-                    ("clip", len(facts["name"])),
-                    ("scale", scale),
-                    ("origin", origin),
-                    ("known", known[person]),
-                ):
-                    sequences[key].append(value)
-                rows += clip.num_frames
-                error = max(error, scale / 2 if values.any() else 0.0)
-            observed += int(valid.sum())
-            for key, fact in (
-                ("persons", len(poses)),
-                ("label", clip.label),
-                ("name", clip.name),
-                ("subject", clip.subject or ""),
-                ("camera", clip.camera or ""),
-                ("roles", splits(clip)),
-                ("size", clip.image_size or (0, 0)),
-                ("frame_rate", clip.frame_rate or 0.0),
-            ):
-                facts[key].append(fact)
-    if first is None:
-        raise ValueError(f"no clip to write into {partial.with_suffix('')}")
-    if classes is None:
-        classes = sorted({label for label in facts["label"] if label is not None})
-    protocols = sorted({protocol for roles in facts["roles"] for protocol in roles})
-    persons = np.asarray(facts["persons"], np.int32)
-    columns: dict[str, Any] = {
-        "row": np.asarray(sequences["row"], np.int64),
-        "length": np.asarray(sequences["length"], np.int32),
-        "clip": np.asarray(sequences["clip"], np.int32),
-        "scale": np.asarray(sequences["scale"], np.float32),
-        "origin": np.stack(sequences["origin"]).astype(np.float32),
-        "known": np.stack(sequences["known"]),
-        "persons": persons,
-        "first_sequence": (np.cumsum(persons) - persons).astype(np.int32),
-        "label": np.asarray(
-            [-1 if label is None else classes.index(label) for label in facts["label"]], np.int32
-        ),
-        "size": np.asarray(facts["size"], np.float32),
-        "frame_rate": np.asarray(facts["frame_rate"], np.float32),
-        "names": np.asarray(facts["name"]),
-        "subjects": np.asarray(facts["subject"]),
-        "cameras": np.asarray(facts["camera"]),
-        **{
-            f"split_{protocol}": np.asarray(
-                [ROLES.index(roles.get(protocol, "")) for roles in facts["roles"]], np.int8
-            )
-            for protocol in protocols
-        },
-    }
-    np.savez(partial / "clips.npz", **columns)
-    joints, coords = first.poses.shape[2:]
-    manifest = {
-        "format": FORMAT,
-        "dataset": dataset,
-        "layout": first.layout,
-        "coords": coords,
-        "units": first.units,
-        "y_up": first.y_up,
-        "classes": classes,
-        "clips": len(persons),
-        "sequences": int(persons.sum()),
-        "rows": rows,
-        "observed_joints": observed / max(rows * joints, 1),
-        "largest_rounding_error": error,
-        "splits": {
-            protocol: {
-                role: int((columns[f"split_{protocol}"] == code).sum())
-                for code, role in enumerate(ROLES)
-                if role and (columns[f"split_{protocol}"] == code).any()
-            }
-            for protocol in protocols
-        },
-        "skipped": skipped(),
-        "sha256": {
-            name: sha256(partial / name) for name in ("frames.bin", "valid.bin", "clips.npz")
-        },
-    }
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-
-
-def _check_alike(clip: Clip, first: Clip) -> None:
-    for what, seen, expected in (
-        ("layout", clip.layout, first.layout),
-        ("number of coords", clip.poses.shape[3], first.poses.shape[3]),
-        ("unit", clip.units, first.units),
-        ("direction of y (y_up)", clip.y_up, first.y_up),
-    ):
-        if seen != expected:
+        if clip[key] != first[key]:
             raise ValueError(
-                f"clip {clip.name!r}: {what} {seen!r}, but {expected!r} in {first.name!r}; one"
-                " prepared data set holds clips of one kind"
+                f"clip {clip['name']!r}: {what} {clip[key]!r}, but {first[key]!r} in"
+                f" {first['name']!r}; one prepared data set holds clips of one kind"
             )
