@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 if sys.platform != "win32":
     import fcntl
 
-EVERY = 256  # items that a killed run repeats at most; an entry costs some 10 ms
+EVERY = 256  # items that a killed run repeats at most; an entry costs some 30 ms
 _FILES = ("frames.bin", "valid.bin", "facts.jsonl")
 
 
