@@ -33,6 +33,18 @@ def clip_with(**facts):
         ("mixamo", {"subject": "SportyGranny", "split": "test"}, {"official": "test"}),
         ("mixamo", {"subject": "Whiteclown", "split": "test"}, {}),
         ("pyskl", {"extra": {"xsub": "train", "xset": "test"}}, {"xsub": "train", "xset": "test"}),
+        (
+            "ntu60",
+            {"subject": "P038", "camera": "C001", "extra": {"setup": "S017"}},
+            {"cross_subject": "train", "cross_view": "test"},
+        ),
+        (
+            "ntu120",
+            {"subject": "P103", "camera": "C001", "extra": {"setup": "S032"}},
+            {"cross_subject": "train", "cross_set": "train"},
+        ),
+        ("uav_human", {"subject": "P000"}, {"csv1": "train", "csv2": "train"}),
+        ("uav_human", {"subject": "P002"}, {"csv1": "train", "csv2": "test"}),
         ("folder", {}, {}),
         ("folder", {"split": "validation"}, {"given": "validation"}),
         ("openpose", {}, {}),
@@ -104,6 +116,16 @@ def test_smarthome_tables():
         ("smarthome", {"subject": "p01", "camera": "c01"}, "subject 'p01'; expected p03, p04"),
         ("smarthome", {"subject": "p02", "camera": "c08"}, "camera 'c08'; expected c01, c02"),
         ("posetics", {"split": "validation"}, "split 'validation'; expected train"),
+        ("ntu60", {}, "setup None; expected a letter and a number from 1 to 17"),
+        ("ntu60", {"extra": {"setup": "S018"}}, "setup 'S018'; expected a .* from 1 to 17"),
+        (
+            "ntu60",
+            {"extra": {"setup": "S017"}, "subject": "P041"},
+            "subject 'P041'; expected a letter and a number from 1 to 40",
+        ),
+        ("ntu120", {"subject": "P107"}, "subject 'P107'; expected a .* from 1 to 106"),
+        ("ntu120", {"subject": "P1", "extra": {"setup": "even"}}, "setup 'even'; expected"),
+        ("uav_human", {"subject": "P119"}, "subject 'P119'; expected a .* from 0 to 118"),
     ],
 )
 def test_clips_in_no_table_are_named(dataset, facts, message):
@@ -154,3 +176,70 @@ def test_sbu_tests_each_pair_in_exactly_one_fold(shared_data):
     tested = [found[f"fold{number}", "test"] for number in range(1, 6)]
     assert tested == [55, 52, 56, 54, 65] and sum(tested) == 282
     assert all(found[f"fold{n}", "train"] == 282 - tested[n - 1] for n in range(1, 6))
+
+
+def ntu_names(spec):
+    """All names of NTU RGB+D 120, and those without skeletons."""
+    names = []
+    for line in (spec / "ntu_setup_performers.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        setup, performers = line.split(":")
+        actions = range(1, 61) if int(setup) <= 17 else range(61, 121)
+        names += [
+            f"S{int(setup):03}C{camera:03}P{int(performer):03}R{replication:03}A{action:03}"
+            for performer in performers.split()
+            for camera in (1, 2, 3)
+            for replication in (1, 2)
+            for action in actions
+        ]
+    return names, set((spec / "ntu120_missing_skeletons.txt").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "whole", "available"),
+    [
+        (
+            "ntu60",
+            {"cross_subject": (40320, 16560), "cross_view": (37920, 18960)},
+            {"cross_subject": (40091, 16487), "cross_view": (37646, 18932)},
+        ),
+        (
+            "ntu120",
+            {"cross_subject": (63360, 51120), "cross_set": (54720, 59760)},
+            {"cross_subject": (63026, 50919), "cross_set": (54468, 59477)},
+        ),
+    ],
+)
+def test_ntu_counts(shared_data, dataset, whole, available):
+    spec = shared_data.parent / "spec"
+    if not (spec / "ntu_setup_performers.txt").is_file():
+        pytest.skip(f"no lists of setups and missing samples in {spec}")
+    names, missing = ntu_names(spec)
+    assert len(names) == len(set(names)) == 114480 and len(missing & set(names)) == 535
+    for left_out, expected in ((set(), whole), (missing, available)):
+        clips = (
+            clip_with(subject=name[8:12], camera=name[4:8], extra={"setup": name[:4]})
+            for name in names
+            if name not in left_out and (dataset == "ntu120" or int(name[1:4]) <= 17)
+        )
+        assert counts(dataset, clips) == {
+            (protocol, role): count
+            for protocol, both in expected.items()
+            for role, count in zip(("train", "test"), both, strict=True)
+        }
+
+
+def test_uav_human_tests_thirty_persons():
+    tested = {
+        "csv1": "1 3 4 9 22 23 24 31 41 54 58 60 66 72 74 75 91 92 93 94 95 96 97 99 101 104 107"
+        " 108 109 113",
+        "csv2": "1 2 7 9 13 15 17 23 25 27 28 33 34 41 42 48 50 51 53 55 58 65 68 76 82 85 90 98"
+        " 105 116",
+    }
+    roles = [splits.split_of("uav_human", clip_with(subject=f"P{n:03}")) for n in range(119)]
+    for protocol, numbers in tested.items():
+        found = [n for n, role in enumerate(roles) if role[protocol] == "test"]
+        assert found == [int(n) for n in numbers.split()] and len(found) == 30
+    assert len(set(splits.UAV_HUMAN_TRAIN_SUBJECTS_1)) == 89
+    assert len(set(splits.UAV_HUMAN_TRAIN_SUBJECTS_2)) == 89

@@ -24,6 +24,7 @@ from via_jax.data.readers import (
     folder,
     kinetics,
     mixamo,
+    ntu,
     nw_ucla,
     openpose,
     penn_action,
@@ -33,6 +34,7 @@ from via_jax.data.readers import (
     pyskl,
     sbu,
     smarthome,
+    uav_human,
 )
 
 
@@ -66,6 +68,9 @@ SOURCES = {
     "berkeley_mhad": Source(berkeley_mhad.find, berkeley_mhad.read),
     "bandai_namco": Source(bvh.find, bvh.read),
     "sbu": Source(sbu.find, sbu.read),
+    "ntu60": Source(ntu.find_60, ntu.read),
+    "ntu120": Source(ntu.find, ntu.read),
+    "uav_human": Source(uav_human.find, uav_human.read),
     "openpose": Source(openpose.find, openpose.read),
     "kinetics": Source(kinetics.find, kinetics.read),
     "mixamo": Source(mixamo.find, mixamo.read),

@@ -53,6 +53,39 @@ MIXAMO_TRAIN_CHARACTERS = (
 )
 MIXAMO_TEST_CHARACTERS = ("Ty", "Andromeda", "Pumpkinhulk", "SportyGranny")
 
+# NTU RGB+D 60, of setup 1 to 17: 20 of 40 performers train (40,091 and 16,487 clips), or two of
+# three cameras (37,646 and 18,932).
+NTU60_SETUPS = range(1, 18)
+NTU60_SUBJECTS = range(1, 41)
+NTU60_TRAIN_SUBJECTS = (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
+NTU60_CAMERAS = range(1, 4)
+NTU60_TRAIN_CAMERAS = (2, 3)
+
+# NTU RGB+D 120: 53 of 106 performers train (63,026 and 50,919 clips), or the setups of even number
+# (54,468 and 59,477).
+NTU120_SUBJECTS = range(1, 107)
+NTU120_TRAIN_SUBJECTS = (
+    *NTU60_TRAIN_SUBJECTS,
+    *(45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86),
+    *(89, 91, 92, 93, 94, 95, 97, 98, 100, 103),
+)
+NTU120_SETUPS = range(1, 33)
+NTU120_TRAIN_SETUPS = range(2, 33, 2)
+
+# UAV-Human: two ways to train on 89 of 119 persons.
+UAV_HUMAN_SUBJECTS = range(119)
+UAV_HUMAN_TRAIN_SUBJECTS_1 = (
+    *(0, 2, 5, 6, 7, 8, *range(10, 22), *range(25, 31), *range(32, 41), *range(42, 54), 55, 56),
+    *(57, 59, *range(61, 66), *range(67, 72), 73, *range(76, 91), 98, 100, 102, 103, 105, 106),
+    *(110, 111, 112, *range(114, 119)),
+)
+UAV_HUMAN_TRAIN_SUBJECTS_2 = (
+    *(0, 3, 4, 5, 6, 8, 10, 11, 12, 14, 16, *range(18, 23), 24, 26, *range(29, 33)),
+    *(*range(35, 41), *range(43, 48), 49, 52, 54, 56, 57, *range(59, 65), 66, 67, *range(69, 76)),
+    *(*range(77, 82), 83, 84, *range(86, 90), *range(91, 98), *range(99, 105), *range(106, 116)),
+    *(117, 118),
+)
+
 
 def split_of(dataset: str, clip: Clip) -> dict[str, str]:
     """Returns the role of a clip under each official protocol of its data set.
@@ -151,6 +184,35 @@ def pyskl(clip: Clip) -> dict[str, str]:
     """Returns the roles that the file itself gives, under each of its protocols."""
     return dict(clip.extra)
 
+def ntu60(clip: Clip) -> dict[str, str]:
+    """Returns the roles by performer and by camera."""
+    _number(clip, "setup", NTU60_SETUPS)  # others are of NTU RGB+D 120
+    subject = _number(clip, "subject", NTU60_SUBJECTS)
+    camera = _number(clip, "camera", NTU60_CAMERAS)
+    return {
+        "cross_subject": "train" if subject in NTU60_TRAIN_SUBJECTS else "test",
+        "cross_view": "train" if camera in NTU60_TRAIN_CAMERAS else "test",
+    }
+
+
+def ntu120(clip: Clip) -> dict[str, str]:
+    """Returns the roles by performer and by setup."""
+    subject = _number(clip, "subject", NTU120_SUBJECTS)
+    setup = _number(clip, "setup", NTU120_SETUPS)
+    return {
+        "cross_subject": "train" if subject in NTU120_TRAIN_SUBJECTS else "test",
+        "cross_set": "train" if setup in NTU120_TRAIN_SETUPS else "test",
+    }
+
+
+def uav_human(clip: Clip) -> dict[str, str]:
+    """Returns the roles by person in both divisions."""
+    subject = _number(clip, "subject", UAV_HUMAN_SUBJECTS)
+    return {
+        "csv1": "train" if subject in UAV_HUMAN_TRAIN_SUBJECTS_1 else "test",
+        "csv2": "train" if subject in UAV_HUMAN_TRAIN_SUBJECTS_2 else "test",
+    }
+
 
 def folder(clip: Clip) -> dict[str, str]:
     """Returns the role that the files themselves give, as the column `split` of labels.csv."""
@@ -177,6 +239,9 @@ DATASETS: dict[str, Callable[[Clip], dict[str, str]]] = {
     "penn_lcrnet_published": penn_action,
     "mixamo": mixamo,
     "pyskl": pyskl,
+    "ntu60": ntu60,
+    "ntu120": ntu120,
+    "uav_human": uav_human,
     "folder": folder,
     "prepared": folder,
     "bandai_namco": unsplit,
@@ -196,3 +261,15 @@ def _role(clip: Clip, what: str, train: Collection[str], test: Collection[str]) 
         f"clip {clip.name!r}: {what} {value!r}; expected {', '.join(train)} (train) or"
         f" {', '.join(test)} (test)"
     )
+
+
+def _number(clip: Clip, what: str, known: range) -> int:
+    """Returns the number in a name such as P001: the clip's subject, camera or extra setup."""
+    value = clip.extra.get("setup") if what == "setup" else getattr(clip, what)
+    digits = value[1:] if value else ""
+    if not digits.isdecimal() or int(digits) not in known:
+        raise ValueError(
+            f"clip {clip.name!r}: {what} {value!r}; expected a letter and a number from"
+            f" {known[0]} to {known[-1]}"
+        )
+    return int(digits)
