@@ -230,7 +230,9 @@ LIST = (
 )
 
 
-@pytest.mark.parametrize("content", [LIST, LIST.replace("\r", ""), LIST.rstrip(), "\ufeff" + LIST])
+@pytest.mark.parametrize(
+    "content", [LIST, LIST.replace("\r", ""), LIST.rstrip(), f"\ufeff{NAME}\n{FOUR[2]}"]
+)
 def test_listed_samples_are_left_out(tmp_path, content):
     for name in FOUR:
         write(tmp_path, "", f"{name}.skeleton")

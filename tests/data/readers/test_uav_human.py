@@ -85,8 +85,9 @@ def test_bad_names_are_named(tmp_path, name):
 def test_find_lists_the_files_in_order_and_prepare_reads_them(tmp_path):
     source = tmp_path / "source"
     content = text([body(1)], [body(2)])
-    for name in (NAME, NAME.replace("P070", "P001"), NAME.replace("A031", "A154"), "README"):
-        write(source / "Skeleton", content, name)
+    write(source / "b", content, NAME.replace("P070", "P001"))
+    for name in (NAME, NAME.replace("A031", "A154"), "README"):
+        write(source / "a", content, name)
     found = [path.stem for path in uav_human.find(source)]
     assert found == [NAME.replace("P070", "P001"), NAME, NAME.replace("A031", "A154")]
     data = prepare("uav_human", source, tmp_path / "out")
