@@ -184,6 +184,7 @@ def pyskl(clip: Clip) -> dict[str, str]:
     """Returns the roles that the file itself gives, under each of its protocols."""
     return dict(clip.extra)
 
+
 def ntu60(clip: Clip) -> dict[str, str]:
     """Returns the roles by performer and by camera."""
     _number(clip, "setup", NTU60_SETUPS)  # others are of NTU RGB+D 120
