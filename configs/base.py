@@ -88,6 +88,7 @@ def get_config() -> ml_collections.ConfigDict:
             },
             "views": {
                 "normalisation": "body",  # or "root" or "screen", see via_jax.data.views.Views
+                "stream": "joint",  # or "bone", "joint_motion", "bone_motion"; in classification
                 "face_front": False,  # turn 3D bodies to face the camera of yaw 0 first
                 "camera": None,  # cameras(...) for 3D recordings, see above
                 "test_camera": None,

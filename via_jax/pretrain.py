@@ -23,7 +23,13 @@ from via_jax.data.sampling import (
     training_windows,
 )
 from via_jax.data.statistics import measure_statistics, statistics_of
-from via_jax.data.views import Views, evaluation_batch, training_batch, two_view_batch
+from via_jax.data.views import (
+    Views,
+    check_stream,
+    evaluation_batch,
+    training_batch,
+    two_view_batch,
+)
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.optimizers import optimizer_of
@@ -53,6 +59,7 @@ def views_of(config: Any, data: store.Prepared, meta: dict | None = None) -> Vie
         layout=data.layout, coords=config.model.coords, y_up=data.manifest["y_up"], **fields
     )
     check_bodies(views, data)
+    check_stream(views)
     if views.normalisation != "root":
         return views
     if meta is not None:
@@ -173,6 +180,12 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
       ValueError: data, model or work directory do not fit each other or the config.
     """
     settings = config.pretrain
+    if config.data.views.stream != "joint":
+        raise ValueError(
+            f"data.views.stream={config.data.views.stream!r} in pre-training, which rebuilds and"
+            ' retargets poses; set it to "joint" here, and to another stream for the linear probe'
+            " and fine-tuning"
+        )
     data = store.load(config.data.folder)
     window = window_of(config.data)
     earlier = None

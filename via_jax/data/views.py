@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from via_jax.data import augment
 from via_jax.data.batches import Windows
 from via_jax.data.cameras import project, random_cameras, view
+from via_jax.data.preprocessing import screen_frame, stream_of
 from via_jax.data.sampling import partner
 from via_jax.data.transforms import (
     Frame,
@@ -46,6 +48,8 @@ class Views(NamedTuple):
       noise: standard deviation of joint noise in training, in units of the scaled poses.
       lost_joints: probability that a joint is taken away in training.
       statistics: of "root"; None leaves the poses as they are, to measure them.
+      stream: what classification reads, see `preprocessing.stream_of`; pre-training, and so what
+        its checkpoints say of their views, knows poses only.
     """
 
     layout: Layout
@@ -61,6 +65,7 @@ class Views(NamedTuple):
     noise: float
     lost_joints: float
     statistics: Statistics | None = None
+    stream: str = "joint"
 
 
 def _see(poses: Array, known: Array, camera, views: Views) -> Array:
@@ -88,8 +93,7 @@ def frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
         )
     if windows.poses.shape[-1] != 2:
         raise ValueError('normalisation "screen" is for 2D recordings; set it to "body"')
-    # x -> 2 x / w - 1 and y -> 2 y / w - h / w.
-    return Frame(centre=windows.size / 2, scale=windows.size[:, 0] / 2)
+    return screen_frame(windows.size)
 
 
 def placed_of(inputs: Array, views: Views) -> Array:
@@ -124,6 +128,26 @@ def standardised(placed: Array, known: Array, views: Views) -> Array:
     return jnp.where(known[:, None, :, None], placed, 0.0)
 
 
+def check_stream(views: Views) -> None:
+    """Raises ValueError for a stream that there is not, or not of these poses."""
+    joints = views.layout.num_joints
+    stream_of(np.zeros((1, joints, 2)), np.ones((1, joints), bool), views.layout, views.stream)
+    if views.normalisation == "root" and views.stream != "joint":
+        raise ValueError(
+            f'stream={views.stream!r} of normalisation "root", whose joints are relative to the'
+            ' root and standardised; set data.views.normalisation to "body" or "screen"'
+        )
+
+
+def _streamed(batch: Batch, known: Array, views: Views) -> Batch:
+    """The stream of model input that is asked for. known: [batch, 1, joints]."""
+    if views.stream == "joint":
+        return batch
+    poses, _ = stream_of(batch["poses"], known, views.layout, views.stream)
+    _, valid = stream_of(batch["poses"], batch["valid"], views.layout, views.stream)
+    return {**batch, "poses": poses, "valid": valid}
+
+
 def evaluation_batch(windows: Windows, clip: Array, key: jax.Array, views: Views) -> Batch:
     """Model input without any augmentation; the camera of a clip depends on key alone.
 
@@ -137,7 +161,8 @@ def evaluation_batch(windows: Windows, clip: Array, key: jax.Array, views: Views
         camera = jax.vmap(lambda k: random_cameras(k, (), **ranges))(keys)
     seen = _see(windows.poses, windows.known, camera, views)
     placed = to_frame(seen, windows.known, frame_of(seen, windows, views))
-    return {"poses": standardised(placed, windows.known, views), "valid": windows.valid}
+    batch = {"poses": standardised(placed, windows.known, views), "valid": windows.valid}
+    return _streamed(batch, windows.known[:, None], views)
 
 
 def training_batch(
@@ -184,6 +209,10 @@ def training_batch(
     result["poses"], result["valid"] = augment.random_loss_of_joints(
         keys[5], result["poses"], result["valid"], views.lost_joints
     )
+    _, known = augment.random_loss_of_joints(
+        keys[5], result["poses"], windows.known[:, None], views.lost_joints
+    )
+    result = dict(_streamed(result, known, views))
     if paired:
         # Ordered by character: row i shows the partner's motion on the body and camera of row i.
         # From the body that the partner was recorded with to the one that row i shows.
