@@ -15,6 +15,7 @@ from via_jax.data.store import Prepared
 from via_jax.data.views import Views, training_batch
 from via_jax.evaluation.clips import over_clips
 from via_jax.evaluation.features import repeat_persons
+from via_jax.evaluation.fusion import Scores, write_scores
 from via_jax.models.classifier import Classifier
 from via_jax.optimizers import optimizer_of
 from via_jax.runs import Run
@@ -96,7 +97,7 @@ def clip_feed(
     return loop.Feed(draw, finish, clips=batch)
 
 
-def evaluate(
+def score(
     model: Classifier,
     variables: Tree,
     data: Prepared,
@@ -108,18 +109,19 @@ def evaluate(
     published_persons: bool,
     batch: int,
     seed: int,
-) -> dict:
-    """Accuracy of a classifier on clips, see `metrics.accuracy`."""
+) -> np.ndarray:
+    """Log-probabilities of the classes for clips, float32 [clips, classes]; see `over_clips`."""
 
-    def logits(variables: Any, inputs: Batch) -> Any:
+    def function(variables: Any, inputs: Batch) -> Any:
         poses, present, weight = inputs["poses"], inputs["present"], inputs.get("weight")
         if published_persons:
             poses = batches.without_absent(poses, present)
             present = jnp.ones_like(present)
-        return model.apply(variables, poses, False, present, weight)
+        logits: Any = model.apply(variables, poses, False, present, weight)
+        return jax.nn.log_softmax(logits.astype(jnp.float32))
 
-    scores = over_clips(
-        logits,
+    return over_clips(
+        function,
         variables,
         data,
         clips,
@@ -129,7 +131,6 @@ def evaluate(
         batch=batch,
         seed=seed,
     )
-    return metrics.accuracy(scores, data.label[clips], data.classes)
 
 
 def fine_tune(
@@ -156,6 +157,8 @@ def fine_tune(
     held_out: np.ndarray,
 ) -> dict:
     """Trains a classifier and returns its accuracy on the test clips after the last step.
+
+    The scores of the test clips are written to scores.npz of the run, see `fusion.Scores`.
 
     Args:
       pretrained: {"params", "batch_stats"} of an autoencoder, whose encoder (and dictionary, for
@@ -214,8 +217,8 @@ def fine_tune(
     def update(state, inputs):
         return train_step(state, inputs, key, loss_fn=loss_fn, optimizer=update_rule)
 
-    def accuracy(state: TrainState, clips: np.ndarray, views: Views) -> dict:
-        return evaluate(
+    def scores_of(state: TrainState, clips: np.ndarray, views: Views) -> np.ndarray:
+        return score(
             classifier,
             {"params": state.params, "batch_stats": state.batch_stats},
             data,
@@ -231,7 +234,9 @@ def fine_tune(
     def on_held_out(state: TrainState) -> dict[str, float]:
         # Choices know nothing of the test cameras.
         seen = views._replace(test_camera=views.camera)
-        return {"held_out_top1": accuracy(state, held_out, seen)["top1"]}
+        scores = scores_of(state, held_out, seen)
+        found = metrics.accuracy(scores, data.label[held_out], data.classes)
+        return {"held_out_top1": found["top1"]}
 
     state = loop.run_steps(
         state,
@@ -243,7 +248,9 @@ def fine_tune(
         clips=batch,
         evaluate=on_held_out if len(held_out) else None,
     )
-    result = accuracy(state, test, views)
+    scores, labels = scores_of(state, test, views), data.label[test]
+    result = metrics.accuracy(scores, labels, data.classes)
+    write_scores(run.workdir, Scores(data.names[test], labels, np.array(data.classes), scores))
     return result | (on_held_out(state) if len(held_out) else {})
 
 

@@ -1,19 +1,21 @@
-"""Linear probe and fine-tuning as a config describes them, into a work directory."""
+"""Linear probe and fine-tuning as a config describes them, and fusion, into a work directory."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from via_jax import loop
+from via_jax import loop, metrics
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import store
 from via_jax.data.held_out import draw_labels, held_out
 from via_jax.data.views import Views
-from via_jax.evaluation import features
+from via_jax.evaluation import features, fusion
 from via_jax.evaluation import fine_tune as tuning
 from via_jax.evaluation import linear_probe as probing
+from via_jax.evaluation.knn import knn_probe
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.pretrain import check_same_model, meta_of, stage_of, views_of, window_of
 from via_jax.runs import open_run
@@ -53,7 +55,7 @@ def split_clips(
 
 
 def linear_probe(config: Any, workdir: str | Path) -> dict:
-    """Probes a frozen encoder; writes and returns the results.
+    """Probes a frozen encoder by a linear layer and by nearest neighbours; writes the results.
 
     Args:
       config: see configs/base.py, section linear_probe.
@@ -104,7 +106,14 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
             weight_decay=settings.weight_decay,
             seed=config.seed,
         )
-        run.results(**flat(result))
+        neighbours = knn_probe(
+            known,
+            data.label[np.concatenate([train, left])],
+            unknown,
+            data.label[test],
+            classes=data.classes,
+        )
+        run.results(**flat(result), **neighbours)
     return headline(result)
 
 
@@ -113,7 +122,7 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
 
     Args:
       config: see configs/base.py, section fine_tune.
-      workdir: gets config.json, metrics.jsonl, results.json and checkpoints/.
+      workdir: gets config.json, metrics.jsonl, results.json, scores.npz and checkpoints/.
 
     Raises:
       ValueError: data, checkpoint or work directory do not fit the config.
@@ -153,6 +162,35 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
         )
         run.results(**flat(result), train_clips=len(train))
     return headline(result)
+
+
+def fuse(runs: Sequence[str | Path], weights: Sequence[float], workdir: str | Path) -> dict:
+    """Fuses what fine-tuning left in several work directories, see `fusion.fuse`.
+
+    Args:
+      runs: work directories, each once.
+      weights: of their probabilities, in the same order.
+      workdir: gets config.json and results.json: the accuracies of the fusion, and as lists
+        "each_top1", "each_top5" and "each_mean_class" of the runs.
+
+    Raises:
+      ValueError: a directory twice or without scores, or what `fusion.fuse` refuses.
+    """
+    folders = [str(Path(run)) for run in runs]
+    if len(set(folders)) < len(folders):
+        raise ValueError(f"{', '.join(folders)}: a run can be fused only once; raise its weight")
+    scores = {folder: fusion.read_scores(folder) for folder in folders}
+    fused = fusion.fuse(scores, weights)
+
+    def accuracy(of: fusion.Scores) -> dict:
+        return metrics.accuracy(of.scores, of.labels, of.classes.tolist())
+
+    each, result = [accuracy(of) for of in scores.values()], accuracy(fused)
+    names = ("top1", "top5", "mean_class")
+    parts = {f"each_{name}": [found[name] for found in each] for name in names}
+    with open_run(workdir, {"runs": folders, "weights": list(weights)}) as run:
+        run.results(**flat(result), **parts)
+    return headline(result) | {"each_top1": parts["each_top1"]}
 
 
 def flat(result: dict) -> dict:
