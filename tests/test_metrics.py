@@ -47,6 +47,17 @@ def test_accuracy_is_the_loop_over_clips(seed):
     assert found["mean_class"] == pytest.approx(np.mean(occurring))
 
 
+def test_classes_without_a_clip_do_not_count_in_the_mean_over_classes():
+    """Of bow 1 of 2 and of sit 1 of 1 is right; the wrong one is taken for the absent clap."""
+    scores = np.eye(7)[[0, 1, 4]]
+    found = metrics.accuracy(scores, np.array([0, 0, 4]), CLASSES)
+    assert found["mean_class"] == 75.0
+    assert [name for name, rate in found["per_class"].items() if rate is None] == [
+        *("clap", "kick", "run", "walk", "wave")
+    ]
+    assert found["top1"] == pytest.approx(200 / 3)
+
+
 def test_of_equal_scores_the_first_class_is_predicted():
     found = metrics.accuracy(np.zeros((2, 7)), np.array([0, 1]), CLASSES)
     assert (found["top1"], found["top5"], found["mean_class"]) == (50, 100, 50)

@@ -70,8 +70,11 @@ def test_one_run_keeps_its_scores_and_a_weight_of_0_leaves_one_out():
 
 def test_scores_far_apart_stay_finite():
     a = scores_of(0)
+    a.scores[:, 0] = 0
     a.scores[:, 1:] = -2e4
     assert np.isfinite(fuse({"a": a}, [1]).scores).all()
+    high = a._replace(scores=a.scores + 5e3)  # logits of another program, not yet normalised
+    np.testing.assert_array_equal(fuse({"a": high}, [1]).scores, fuse({"a": a}, [1]).scores)
 
 
 def test_what_differs_is_named():
