@@ -1,5 +1,9 @@
 import csv
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +176,14 @@ def test_a_source_without_files(tmp_path):
 
 def test_every_source_has_its_splits():
     assert set(SOURCES) == set(splits.DATASETS)
+
+
+def test_reading_processes_need_no_jax():
+    code = "import sys, via_jax.data.prepare; sys.exit('jax' in sys.modules)"
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)}, check=True
+    )
 
 
 # Layouts
