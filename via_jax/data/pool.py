@@ -19,8 +19,8 @@ R = TypeVar("R")
 AHEAD = 4  # items per process that are being read or wait for those before them
 MOST = 32  # for "all cores": a process that prepares data takes some 40 MB
 TRIED = 16  # items from which the whole time is estimated
-# Seconds of work from which processes pay. One takes 0.35 s of CPU time to start and adds a tenth to
-# the work: two finished NW-UCLA or Penn Action (1484 and 2326 clips, 1.4 s in all) no sooner.
+# Seconds of work from which processes pay. One takes 0.35 s of CPU time to start and adds a tenth
+# to the work: two finished NW-UCLA or Penn Action (1484 and 2326 clips, 1.4 s each) no sooner.
 WORTH = 4.0
 
 
