@@ -217,6 +217,19 @@ def test_a_changed_frame_of_a_folder_is_another_job(tmp_path):
     assert prepare.job_of(tmp_path, [tmp_path / "film"], []) != job
 
 
+def test_arrays_in_items_stand_in_their_file(tmp_path):
+    (tmp_path / "all.pkl").write_bytes(b"1")
+    jobs = [
+        prepare.job_of(
+            tmp_path, [(tmp_path / "all.pkl", number, {"poses": np.ones(3), b"": 1})], []
+        )
+        for number in (0, 0, 1)
+    ]
+    (tmp_path / "all.pkl").write_bytes(b"12")
+    jobs.append(prepare.job_of(tmp_path, [(tmp_path / "all.pkl", 0, {"poses": np.ones(3)})], []))
+    assert jobs[0] == jobs[1] and len(set(jobs)) == 3
+
+
 def test_other_settings_begin_anew(source, tmp_path, reads):
     out = tmp_path / "out"
     interrupt(source, out, reads, 5)

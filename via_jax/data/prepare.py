@@ -130,7 +130,9 @@ def piece_of(item: Any, dataset: str, source: Path, layout: str | None, max_pers
         reason = str(error).replace(f"{base}/", "")
         return Piece({"path": Path(where).name, "reason": reason, "error": str(error)})
     except Exception as error:
-        raise RuntimeError(f"{item}: {type(error).__name__}: {error}") from error
+        parts = item if isinstance(item, tuple) else (item,)
+        where = ", ".join(str(part) for part in parts if isinstance(part, (Path, int)))
+        raise RuntimeError(f"{where}: {type(error).__name__}: {error}") from error
 
 
 def prepare(
@@ -232,5 +234,6 @@ def job_of(source: Path, items: list[Any], settings: list[Any]) -> str:
     for item in items:
         parts = item if isinstance(item, tuple) else (item,)
         facts = [state(part) if isinstance(part, Path) else part for part in parts]
-        digest.update(json.dumps(facts, default=repr).encode())
+        # What an item holds of its file beside texts and numbers, such as arrays, changes with it.
+        digest.update(json.dumps(facts, default=lambda _: None, skipkeys=True).encode())
     return digest.hexdigest()
