@@ -21,7 +21,6 @@ def get_config():
     config.data.folder = "prepared/uav_human"
     config.data.protocol = "csv1"
     config.data.window.frames = 300
-    config.data.views.normalisation = "body"  # the files do not tell the size of the image
     config.fine_tune.batch = 16
     config.fine_tune.optimizer = base.published_sgd(50, TRAIN_CLIPS, 16, 0.05, (30, 40), 5e-4)
     return config

@@ -25,6 +25,8 @@ def test_every_config_is_there_and_of_one_model_with_its_pretraining():
             if row.pretrained:
                 before = importlib.import_module(f"configs.{row.pretrain}").get_config()
                 assert before.model == config.model
+                views, earlier = config.data.views, before.data.views
+                assert views.normalisation == earlier.normalisation
             if row.substitute is not None:
                 importlib.import_module(f"configs.{row.substitute}")
 

@@ -129,9 +129,10 @@ def fine_tune(config: Any, workdir: str | Path) -> dict:
     """
     settings = config.fine_tune
     data = store.load(config.data.folder).of_protocol(config.data.protocol)
-    pretrained, views = None, views_of(config, data)
     if settings.checkpoint:
         pretrained, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
+    else:
+        pretrained, views = None, views_of(config, data)
     train, left, test = split_clips(config, data, settings.label_fraction)
     best_by = "held_out_top1" if len(left) and settings.eval_every else None
     with (

@@ -36,6 +36,7 @@ def test_read_gives_pixels_and_metadata(tmp_path):
     np.testing.assert_array_equal(clip.poses[0, 2, 0], [970.0, 100.5])
     np.testing.assert_array_equal(clip.valid.all(axis=2), [[True, False, True]])
     assert (clip.layout, clip.units, clip.y_up) == ("coco17", "pixels", False)
+    assert clip.image_size == (1920, 1080)
     assert (clip.name, clip.label, clip.subject, clip.camera) == (NAME, "A031", "P070", None)
     assert clip.extra == {"setup": "S01", "replication": "R0"}
     assert splits.split_of("uav_human", clip) == {"csv1": "train", "csv2": "train"}

@@ -3,7 +3,8 @@
 `PpppSssGggBbbHhhUCccccccLCccccccAaaaRr_MMDDHHMM.txt`: person, setup (clothes), gender, backpack,
 hat, upper and lower clothing, action 000 to 154, replication, time. The body of the file has the
 grammar of NTU RGB+D with 17 joints of 12 values; the data set's own tool names them the same way.
-Of these the first two are the joint in pixels, y down; the other ten are not used.
+Of these the first two are the joint in pixels, y down; the other ten are not used. The files do not
+tell the size of the image: 1920 x 1080 is that of the data set's colour videos, from memory.
 
 The joints are COCO's, in its order, as the graph in the data set's own tool lists them.
 
@@ -23,6 +24,7 @@ from via_jax.data.readers import ntu
 from via_jax.data.readers.strict import checked
 
 _JOINTS, _COORDS = 17, 2
+_IMAGE_SIZE = (1920, 1080)
 _SUBJECTS, _ACTIONS = 119, 155
 _NAME = re.compile(r"(P\d{3})(S\d+)G\d+B\d+H\d+UC\d+LC\d+(A\d{3})(R\d+)_\d+")
 
@@ -71,6 +73,7 @@ def read(item: Path) -> Clip:
         label=label,
         subject=subject,
         units="pixels",
+        image_size=_IMAGE_SIZE,
         extra={"setup": setup, "replication": replication},
     )
     return checked(clip, item)
