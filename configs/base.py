@@ -50,6 +50,7 @@ def cameras(yaw: tuple[float, float], elevation: tuple[float, float]) -> ml_coll
             "distance": (3.0, 8.0),  # metres
             "orthographic": 0.5,  # share of cameras without perspective, in [0, 1]
             "mirror_yaw": False,  # also the same range on the other side
+            "yaw_step": 0.0,  # degrees between the angles that are drawn; 0 draws any
         }
     )
 
@@ -86,8 +87,11 @@ def get_config() -> ml_collections.ConfigDict:
                 "shortest_share": 1.0,  # of a sequence, in training, for "resample"; in (0, 1]
                 "speed": (1.0, 1.0),  # frames a step, in training, for "crop"
             },
+            # Of the paired protocol, see via_jax.data.characters; 0 keeps the recorded bodies.
+            "characters": {"train": 0, "test": 0, "spread": 2.0, "seed": 0},
             "views": {
-                "normalisation": "body",  # or "root" or "screen", see via_jax.data.views.Views
+                # "body", "root", "metric" or "screen", see via_jax.data.views.Views
+                "normalisation": "body",
                 "stream": "joint",  # or "bone", "joint_motion", "bone_motion"; in classification
                 "face_front": False,  # turn 3D bodies to face the camera of yaw 0 first
                 "camera": None,  # cameras(...) for 3D recordings, see above

@@ -44,15 +44,16 @@ def fresh_state():
 def feed(tiny_data):
     window = Window(frames=5, multiple=1, sampling="crop", shortest_share=1.0, speed=(0.7, 1.3))
 
-    def draw(step, facts):
-        chosen = epoch_items(jax.random.key(1), step, BATCH, len(tiny_data.length))
-        key = jax.random.fold_in(jax.random.key(2), step)
+    def draw(step, facts, keys):
+        chosen = epoch_items(keys[0], step, BATCH, len(tiny_data.length))
+        key = jax.random.fold_in(keys[1], step)
         return training_windows(key, chosen, facts.length[chosen], window)
 
-    def finish(low, high, draw, facts, step):
+    def finish(low, high, draw, facts, step, keys):
         return {"poses": blend(low, high, draw, facts).poses}
 
-    return loop.Feed(draw, finish, clips=BATCH)
+    keys = [jax.random.key(seed) for seed in (1, 2, 3)]
+    return loop.Feed(draw, finish, clips=BATCH, given=keys)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def make_stepper(feed, tiny_data):
     """(placement, steps per dispatch) -> step, each compiled once."""
     made = {}
 
-    def update(state, batch):
-        rng = jax.random.fold_in(jax.random.key(3), state.step)
+    def update(state, batch, keys):
+        rng = jax.random.fold_in(keys[2], state.step)
         return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=OPTIMIZER)
 
     def make(placement="device", count=1):

@@ -14,7 +14,8 @@ from via_jax.data.clusters import clusters_of
 from via_jax.data.held_out import held_out
 from via_jax.data.sampling import Window
 from via_jax.models.encoder import TIME_FACTOR
-from via_jax.pretrain import check_same_model, pair_feed, pretrain, self_error, views_of, window_of
+from via_jax.pairs import pair_feed
+from via_jax.pretrain import check_same_model, pretrain, self_error, views_of, window_of
 from via_jax.runs import read_metrics
 from via_jax.training import TrainState
 
@@ -169,7 +170,7 @@ def test_sources_lie_in_other_clusters_and_drivers_in_epochs(tiny_config, tiny_d
     draw, facts = jax.jit(feed.draw), facts_of(tiny_data)
     drivers, sources = [], []
     for step in range(len(sequences)):  # four epochs, four pairs a step
-        chosen = np.asarray(draw(step, facts).sequence).tolist()
+        chosen = np.asarray(draw(step, facts, feed.given).sequence).tolist()
         assert len(chosen) == feed.clips == 8
         for driver, source in zip(chosen[:4], chosen[4:]):
             assert cluster[driver] != cluster[source]
@@ -189,9 +190,9 @@ def test_a_batch_holds_one_person_a_sequence(second, tiny_config, tiny_data, seq
     feed = feed_of(tiny_config, tiny_data, sequences)
 
     def batch_of(step, facts, frames):
-        draw = feed.draw(step, facts)
+        draw = feed.draw(step, facts, feed.given)
         low, high = gather(frames, facts.row[draw.sequence], draw)
-        return feed.finish(low, high, draw, facts, step)
+        return feed.finish(low, high, draw, facts, step, feed.given)
 
     batch = jax.eval_shape(batch_of, np.int32(0), facts_of(tiny_data), frames_of(tiny_data))
     names = {"poses": (8, 1, 16, 17, 2), "valid": (8, 1, 16, 17)}

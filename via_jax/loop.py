@@ -17,7 +17,7 @@ from via_jax.data.sampling import Draw
 from via_jax.data.store import Prepared
 from via_jax.runs import Run, progress
 from via_jax.training import Scalars, TrainState
-from via_jax.typing import Array, Batch
+from via_jax.typing import Array, Batch, Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +25,17 @@ class Feed:
     """The batch of a step as a pure function of the step.
 
     Attributes:
-      draw: (step, facts) -> Draw, which frames.
-      finish: (low frames, high frames, draw, facts, step) -> Batch, what is made of them.
+      draw: (step, facts, given) -> Draw, which frames.
+      finish: (low frames, high frames, draw, facts, step, given) -> Batch, what is made of them.
       clips: clips in a batch, for the speed that is shown.
+      given: arrays that both read, such as random keys and the sequences to draw from. They are
+        arguments of the compiled step, so runs that differ in them alone share its compilation.
     """
 
-    draw: Callable[[Array, Facts], Draw]
-    finish: Callable[[Frames, Frames, Draw, Facts, Array], Batch]
+    draw: Callable[[Array, Facts, Tree], Draw]
+    finish: Callable[[Frames, Frames, Draw, Facts, Array, Tree], Batch]
     clips: int
+    given: Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +103,7 @@ def rhythm_of(settings: Any, placement: str) -> Rhythm:
 
 def stepper(
     feed: Feed,
-    update: Callable[[TrainState, Batch], tuple[TrainState, Scalars]],
+    update: Callable[[TrainState, Batch, Tree], tuple[TrainState, Scalars]],
     data: Prepared,
     placement: str,
     steps_per_dispatch: int,
@@ -109,7 +112,7 @@ def stepper(
 
     Args:
       feed: gives the batches.
-      update: (state, batch) -> (state, scalars).
+      update: (state, batch, given) -> (state, scalars).
       data: prepared data set.
       placement: "device" holds all frames on the device and gathers there; "host" gathers from the
         memory map, one step a dispatch. Both see the same batches.
@@ -119,25 +122,25 @@ def stepper(
       ValueError: another placement.
     """
     mesh = parallel.data_mesh()
-    facts = parallel.put(facts_of(data), mesh)
+    facts, given = parallel.put((facts_of(data), feed.given), mesh)
     divide = parallel.over_batch(mesh)
 
-    def finish(state, facts, draw, low, high):
-        batch = feed.finish(low, high, draw, facts, state.step)
+    def finish(state, facts, given, draw, low, high):
+        batch = feed.finish(low, high, draw, facts, state.step, given)
         batch = jax.lax.with_sharding_constraint(batch, divide)
-        return update(state, batch)
+        return update(state, batch, given)
 
     if placement == "device":
         frames = parallel.put(Frames(*(np.asarray(x) for x in frames_of(data))), mesh)
 
         def step(state, constants):
-            facts, frames = constants
-            draw = feed.draw(state.step, facts)
+            facts, frames, given = constants
+            draw = feed.draw(state.step, facts, given)
             low, high = gather(frames, facts.row[draw.sequence], draw)
-            return finish(state, facts, draw, low, high)
+            return finish(state, facts, given, draw, low, high)
 
         compiled = parallel.compile_steps(step, mesh, steps_per_dispatch)
-        return lambda state: compiled(state, (facts, frames))
+        return lambda state: compiled(state, (facts, frames, given))
     if placement != "host":
         raise ValueError(f'data.placement={placement!r}; expected "device" or "host"')
 
@@ -146,9 +149,9 @@ def stepper(
     compiled = parallel.compile_steps(lambda state, c: finish(state, *c), mesh, 1)
 
     def from_host(state):
-        draw = Draw(*(np.asarray(x) for x in draw_step(state.step, facts)))
+        draw = Draw(*(np.asarray(x) for x in draw_step(state.step, facts, given)))
         low, high = gather(mapped, rows[draw.sequence], draw)
-        return compiled(state, (facts, draw, low, high))
+        return compiled(state, (facts, given, draw, low, high))
 
     return from_host
 

@@ -15,6 +15,7 @@ from via_jax import losses
 from via_jax.data.sampling import partner
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.training import LossFn
+from via_jax.typing import Array, Batch
 
 
 def _encoder(model: Autoencoder, params, batch_stats, weight) -> Callable:
@@ -51,6 +52,16 @@ def _decoder(model: Autoencoder, params) -> Callable:
         )
 
     return decode
+
+
+def weighted(terms: Batch, weights: dict[str, float], batch: Batch) -> Array:
+    """The weighted sum of the terms of a loss.
+
+    A batch may bring its own "term_weights", as arrays, so that runs which differ in them share a
+    compiled step; `weights` then only say which terms there are.
+    """
+    values = batch.get("term_weights", weights)
+    return sum((values[term] * value for term, value in terms.items()), jnp.zeros(()))
 
 
 def cycle_loss(
@@ -106,7 +117,7 @@ def cycle_loss(
                 ),
                 "velocity": losses.velocity_error(cycled, poses, valid),
             }
-        loss = sum(weights[term] * value for term, value in terms.items())
+        loss = weighted(terms, weights, batch)
         return loss, (new_stats, {**terms, "loss": loss})
 
     return loss_fn
@@ -152,7 +163,7 @@ def paired_loss(model: Autoencoder, *, weights: dict[str, float], margin: float)
             ),
             "velocity": losses.velocity_error(crossed, target, target_valid),
         }
-        loss = sum(weights[term] * value for term, value in terms.items())
+        loss = weighted(terms, weights, batch)
         return loss, (new_stats, {**terms, "loss": loss})
 
     return loss_fn
@@ -193,7 +204,7 @@ def two_view_loss(model: Autoencoder, *, weights: dict[str, float], margin: floa
             "triplet_motion": losses.triplet(real(two), real(one), real(partner(one)), margin),
             "velocity": losses.velocity_error(crossed, poses[:, 0], valid),
         }
-        loss = sum(weights[term] * value for term, value in terms.items())
+        loss = weighted(terms, weights, batch)
         return loss, (new_stats, {**terms, "loss": loss})
 
     return loss_fn

@@ -10,32 +10,17 @@ import via_jax
 from via_jax import loop, objectives, parallel
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import batches, store
-from via_jax.data.clusters import clusters_of
+from via_jax.data.characters import characters_of
 from via_jax.data.held_out import held_out
-from via_jax.data.sampling import (
-    Draw,
-    Window,
-    epoch_items,
-    from_another_cluster,
-    real_frames,
-    real_steps,
-    sort_by_cluster,
-    training_windows,
-)
+from via_jax.data.sampling import Window, real_frames, real_steps
 from via_jax.data.statistics import measure_statistics, statistics_of
-from via_jax.data.views import (
-    Views,
-    check_stream,
-    evaluation_batch,
-    training_batch,
-    two_view_batch,
-)
+from via_jax.data.views import Views, check_stream, evaluation_batch
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.optimizers import optimizer_of
+from via_jax.pairs import Given, pair_feed
 from via_jax.runs import open_run
-from via_jax.training import TrainState, create_state, train_step
-from via_jax.typing import Batch
+from via_jax.training import LossFn, TrainState, create_state, train_step
 
 
 def window_of(data_config: Any) -> Window:
@@ -46,8 +31,8 @@ def window_of(data_config: Any) -> Window:
 def views_of(config: Any, data: store.Prepared, meta: dict | None = None) -> Views:
     """The views that a config describes of a prepared data set.
 
-    meta: of the checkpoint whose statistics normalisation "root" takes; None measures the training
-    clips.
+    meta: of the checkpoint whose statistics relative normalisations take; None measures the
+    training clips.
     """
     fields = config.data.views.to_dict()
     if fields["normalisation"] == "screen" and not data.size.all():
@@ -60,7 +45,10 @@ def views_of(config: Any, data: store.Prepared, meta: dict | None = None) -> Vie
     )
     check_bodies(views, data)
     check_stream(views)
-    if views.normalisation != "root":
+    characters = characters_of(data, config.data.protocol, config.data.characters.to_dict())
+    if characters is not None:
+        views = views._replace(characters=characters.train)
+    if not views.relative:
         return views
     if meta is not None:
         return views._replace(statistics=statistics_of(meta))
@@ -82,50 +70,6 @@ def check_bodies(views: Views, data: store.Prepared) -> None:
             f" never seen, the first in clip {clip!r}; random bodies need all joints: set"
             " data.views.bone_spread = 0, or convert with --layout to joints that all clips have"
         )
-
-
-def pair_feed(
-    config: Any, data: store.Prepared, sequences: np.ndarray, window: Window, views: Views
-) -> loop.Feed:
-    """Batches of drivers and their sources, each source from another cluster than its driver."""
-    pairs = config.pretrain.pairs
-    clusters = sort_by_cluster(
-        clusters_of(
-            data,
-            sequences,
-            count=config.pretrain.clusters.count,
-            window=Window(
-                config.pretrain.clusters.frames, TIME_FACTOR, "resample", 1.0, (1.0, 1.0)
-            ),
-            views=views,
-            seed=config.pretrain.clusters.seed,
-        )
-    )
-    order_key, key = jax.random.split(jax.random.key(config.seed))
-    weight = real_steps(window)
-
-    def draw(step, facts):
-        step_key = jax.random.fold_in(key, step)
-        source_key, window_key = jax.random.split(jax.random.fold_in(step_key, 0))
-        driver = epoch_items(order_key, step, pairs, len(sequences))
-        source = from_another_cluster(source_key, driver, clusters)
-        chosen = jax.numpy.asarray(sequences)[jax.numpy.concatenate([driver, source])]
-        return training_windows(window_key, chosen, facts.length[chosen], window)
-
-    def finish(low, high, draw: Draw, facts, step) -> Batch:
-        windows = batches.blend(low, high, draw, facts)
-        windows = windows._replace(valid=windows.valid & real_frames(window)[None, :, None])
-        view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
-        if config.pretrain.two_views:
-            batch = two_view_batch(windows, view_key, views)
-        else:
-            batch = training_batch(windows, view_key, views, config.pretrain.paired)
-        batch = {name: value[:, None] for name, value in batch.items()}  # one person a sequence
-        if weight is not None:
-            batch["weight"] = jax.numpy.tile(weight, (2 * pairs, 1))
-        return batch
-
-    return loop.Feed(draw, finish, clips=2 * pairs)
 
 
 def self_error(
@@ -166,6 +110,27 @@ def self_error(
     return evaluate
 
 
+def objective_of(settings: Any, model: Autoencoder) -> LossFn:
+    """The loss that the pre-training section of a config describes.
+
+    Raises:
+      ValueError: two objectives at once.
+    """
+    if settings.paired and settings.two_views:
+        raise ValueError("pretrain.paired and pretrain.two_views exclude each other; unset one")
+    weights, margin = settings.weights.to_dict(), settings.margin
+    if settings.two_views:
+        return objectives.two_view_loss(model, weights=weights, margin=margin)
+    if settings.paired:
+        return objectives.paired_loss(model, weights=weights, margin=margin)
+    return objectives.cycle_loss(
+        model,
+        weights=weights,
+        margin=margin,
+        statistics_from_generated=settings.statistics_from_generated,
+    )
+
+
 def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     """Runs the pre-training that a config describes; a rerun continues.
 
@@ -201,23 +166,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     model = Autoencoder(joints=data.layout.num_joints, **config.model)
     optimizer = optimizer_of(**settings.optimizer)
 
-    if settings.paired and settings.two_views:
-        raise ValueError("pretrain.paired and pretrain.two_views exclude each other; unset one")
-    if settings.two_views:
-        loss_fn = objectives.two_view_loss(
-            model, weights=settings.weights.to_dict(), margin=settings.margin
-        )
-    elif settings.paired:
-        loss_fn = objectives.paired_loss(
-            model, weights=settings.weights.to_dict(), margin=settings.margin
-        )
-    else:
-        loss_fn = objectives.cycle_loss(
-            model,
-            weights=settings.weights.to_dict(),
-            margin=settings.margin,
-            statistics_from_generated=settings.statistics_from_generated,
-        )
+    loss_fn = objective_of(settings, model)
     meta = meta_of(config, data, views)
     key = jax.random.key(config.seed)
     if earlier is not None:
@@ -228,10 +177,10 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     state = create_state(variables, optimizer)
 
     feed = pair_feed(config, data, sequences, window, views)
-    loss_key = jax.random.fold_in(key, 7)
 
-    def update(state, batch):
-        rng = jax.random.fold_in(loss_key, state.step)
+    def update(state, batch, given: Given):
+        rng = jax.random.fold_in(given.loss_key, state.step)
+        batch = {**batch, "term_weights": given.weights}
         return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
 
     rhythm = loop.rhythm_of(settings, config.data.placement)

@@ -87,7 +87,7 @@ def test_streams_that_do_not_fit_are_refused_before_a_run(tiny_data, tiny_config
         views_of(tiny_config, tiny_data)
     with pytest.raises(ValueError, match=r"layout penn13 are no tree.* e\.g\. unik17"):
         check_stream(make_views(layout=get_layout("penn13"), stream="bone"))
-    with pytest.raises(ValueError, match="'bone_motion' of normalisation \"root\""):
+    with pytest.raises(ValueError, match="'bone_motion' of normalisation 'root'"):
         check_stream(make_views(normalisation="root", stream="bone_motion"))
     check_stream(make_views(normalisation="root"))
 

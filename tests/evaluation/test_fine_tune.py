@@ -92,7 +92,7 @@ def test_every_epoch_holds_each_clip_once_with_one_window_for_its_persons(tiny_g
     draw_step = jax.jit(feed.draw)
     epochs, starts = [], set()
     for step in range(8):  # four epochs of two steps
-        draw = jax.tree.map(np.asarray, draw_step(step, facts))
+        draw = jax.tree.map(np.asarray, draw_step(step, facts, feed.given))
         clips = tiny_groups.clip[draw.sequence].reshape(2, 2)
         np.testing.assert_array_equal(clips[:, 0], clips[:, 1])
         for row in range(2):
@@ -114,9 +114,9 @@ def test_a_batch_holds_clips_with_their_labels_and_persons(tiny_groups, tiny_con
 
     @jax.jit
     def batch_of(step, facts, frames):
-        draw = feeds[0].draw(step, facts)
+        draw = feeds[0].draw(step, facts, feeds[0].given)
         low, high = gather(frames, facts.row[draw.sequence], draw)
-        return draw, *(feed.finish(low, high, draw, facts, step) for feed in feeds)
+        return draw, *(feed.finish(low, high, draw, facts, step, feed.given) for feed in feeds)
 
     facts, frames = jax.tree.map(np.asarray, (facts_of(tiny_groups), frames_of(tiny_groups)))
     for step in range(2):

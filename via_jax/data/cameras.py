@@ -31,6 +31,7 @@ def random_cameras(
     distance: tuple[float, float],
     orthographic: float,
     mirror_yaw: bool = False,
+    yaw_step: float = 0.0,
 ) -> Camera:
     """Draws cameras uniformly.
 
@@ -42,9 +43,15 @@ def random_cameras(
       distance: range in metres, of the perspective cameras.
       orthographic: share of orthographic cameras, in [0, 1].
       mirror_yaw: also draw from the same range on the other side, -yaw.
+      yaw_step: degrees between the angles that are drawn, from the start of the range on; 0 draws
+        any angle.
     """
     keys = jax.random.split(key, 5)
-    angle = jax.random.uniform(keys[0], shape, minval=yaw[0], maxval=yaw[1])
+    if yaw_step > 0:
+        count = int((yaw[1] - yaw[0]) / yaw_step + 1.001)
+        angle = yaw[0] + yaw_step * jax.random.randint(keys[0], shape, 0, count)
+    else:
+        angle = jax.random.uniform(keys[0], shape, minval=yaw[0], maxval=yaw[1])
     if mirror_yaw:
         angle = angle * jax.random.rademacher(keys[1], shape).astype(angle.dtype)
     tilt = jax.random.uniform(keys[2], shape, minval=elevation[0], maxval=elevation[1])

@@ -9,6 +9,7 @@ import numpy as np
 from via_jax.data import augment
 from via_jax.data.batches import Windows
 from via_jax.data.cameras import project, random_cameras, view
+from via_jax.data.characters import on_character
 from via_jax.data.preprocessing import screen_frame, stream_of
 from via_jax.data.sampling import partner
 from via_jax.data.transforms import (
@@ -35,8 +36,9 @@ class Views(NamedTuple):
       coords: what the model reads, 2 or 3; 3D recordings are projected for 2D models.
       normalisation: "body" centres a window on its hips and scales it by its extent; "root" also
         puts every joint relative to the root, see `to_root`, and standardises by the statistics, as
-        published retargeting does; "screen" maps the image to [-1, 1] in width with its aspect
-        kept, as the published 2D benchmarks do.
+        published retargeting does; "metric" is "root" without the scaling, so that a character's
+        size shows; "screen" maps the image to [-1, 1] in width with its aspect kept, as the
+        published 2D benchmarks do.
       y_up: True where the recordings' y grows upwards.
       face_front: turn 3D bodies to face the camera of yaw 0 before anything else.
       camera: ranges of `random_cameras` for training; None: the recordings' own view (2D, or the
@@ -47,9 +49,11 @@ class Views(NamedTuple):
       mirror: probability of a mirror image in training.
       noise: standard deviation of joint noise in training, in units of the scaled poses.
       lost_joints: probability that a joint is taken away in training.
-      statistics: of "root"; None leaves the poses as they are, to measure them.
+      statistics: of "root" and "metric"; None leaves the poses as they are, to measure them.
       stream: what classification reads, see `preprocessing.stream_of`; pre-training, and so what
         its checkpoints say of their views, knows poses only.
+      characters: [characters, joints] bone lengths in metres, see `characters.on_character`; drawn
+        for each window in training instead of `bone_spread`. None keeps the recorded bodies.
     """
 
     layout: Layout
@@ -66,6 +70,12 @@ class Views(NamedTuple):
     lost_joints: float
     statistics: Statistics | None = None
     stream: str = "joint"
+    characters: Array | None = None
+
+    @property
+    def relative(self) -> bool:
+        """Whether joints are taken relative to the root and standardised."""
+        return self.normalisation in ("root", "metric")
 
 
 def _see(poses: Array, known: Array, camera, views: Views) -> Array:
@@ -85,11 +95,14 @@ def _see(poses: Array, known: Array, camera, views: Views) -> Array:
 
 def frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
     """What a window is centred and scaled by."""
-    if views.normalisation in ("body", "root"):
-        return measure(seen, windows.known, views.layout.hips)
+    if views.normalisation in ("body", "root", "metric"):
+        frame = measure(seen, windows.known, views.layout.hips)
+        if views.normalisation == "metric":
+            frame = frame._replace(scale=jnp.ones_like(frame.scale))
+        return frame
     if views.normalisation != "screen":
         raise ValueError(
-            f'normalisation={views.normalisation!r}; expected "body", "root" or "screen"'
+            f'normalisation={views.normalisation!r}; expected "body", "root", "metric" or "screen"'
         )
     if windows.poses.shape[-1] != 2:
         raise ValueError('normalisation "screen" is for 2D recordings; set it to "body"')
@@ -97,8 +110,8 @@ def frame_of(seen: Array, windows: Windows, views: Views) -> Frame:
 
 
 def placed_of(inputs: Array, views: Views) -> Array:
-    """Undoes `standardised`: poses centred and scaled; the path of "root" has its middle at 0."""
-    if views.normalisation != "root":
+    """Undoes `standardised`: poses centred and scaled; a relative path gets its middle at 0."""
+    if not views.relative:
         return inputs
     if views.statistics is not None:
         mean, deviation = (x[None, None] for x in views.statistics)
@@ -120,7 +133,7 @@ def _upright(windows: Windows, views: Views) -> Windows:
 
 def standardised(placed: Array, known: Array, views: Views) -> Array:
     """Model input of poses that are centred and scaled; joints that are not known are 0."""
-    if views.normalisation == "root":
+    if views.relative:
         placed = to_root(placed, views.layout.parents.index(-1))
         if views.statistics is not None:
             mean, deviation = (x[None, None] for x in views.statistics)
@@ -132,10 +145,11 @@ def check_stream(views: Views) -> None:
     """Raises ValueError for a stream that there is not, or not of these poses."""
     joints = views.layout.num_joints
     stream_of(np.zeros((1, joints, 2)), np.ones((1, joints), bool), views.layout, views.stream)
-    if views.normalisation == "root" and views.stream != "joint":
+    if views.relative and views.stream != "joint":
         raise ValueError(
-            f'stream={views.stream!r} of normalisation "root", whose joints are relative to the'
-            ' root and standardised; set data.views.normalisation to "body" or "screen"'
+            f"stream={views.stream!r} of normalisation {views.normalisation!r}, whose joints are"
+            " relative to the root and standardised; set data.views.normalisation to"
+            ' "body" or "screen"'
         )
 
 
@@ -185,19 +199,19 @@ def training_batch(
     # Mirrored before everything else, so that a motion and its target stay of one hand.
     windows = _mirrored(_upright(windows, views), keys[0], views, persons)
     batch, in_3d = windows.poses.shape[0], windows.poses.shape[-1] == 3
-    if paired and not (in_3d and views.bone_spread > 0):
+    other_bodies = views.bone_spread > 0 or views.characters is not None
+    if paired and not (in_3d and other_bodies):
         raise ValueError(
             "the true retargeted sequence is known only for 3D recordings on random bodies; set"
-            " paired = False, or bone_spread above 0 with 3D recordings"
+            " paired = False, or bone_spread above 0 or characters with 3D recordings"
         )
-    camera, poses = None, windows.poses
+    camera = None
     if in_3d and views.camera is not None:
         camera = random_cameras(keys[1], (batch // persons,), **views.camera)
         camera = jax.tree.map(lambda x: jnp.repeat(x, persons), camera)
-    if in_3d and views.bone_spread > 0:
-        bones = augment.random_bone_scales(keys[2], batch, views.layout, views.bone_spread)
-        poses = repose(windows.poses, bones, views.layout)
-    seen = _see(poses, windows.known, camera, views)
+    bodies = _draw_bodies(keys[2], batch, views) if in_3d else None
+    own = _performed(windows.poses, windows.poses, bodies, views)
+    seen = _see(own, windows.known, camera, views)
     frame = frame_of(seen, windows, views)
 
     def moved(seen, known, frame):  # a window and its target are moved alike
@@ -215,16 +229,37 @@ def training_batch(
     result = dict(_streamed(result, known, views))
     if paired:
         # Ordered by character: row i shows the partner's motion on the body and camera of row i.
-        # From the body that the partner was recorded with to the one that row i shows.
-        lengths = jnp.linalg.norm(bones_of(windows.poses, views.layout), axis=-1).mean(axis=1)
-        change = bones * lengths / jnp.maximum(partner(lengths), 1e-6)
-        other = repose(partner(windows.poses), change, views.layout)
+        other = _performed(partner(windows.poses), windows.poses, bodies, views)
         known = partner(windows.known)
         seen = _see(other, known, camera, views)
         centre = measure(seen, known, views.layout.hips).centre
         target = standardised(moved(seen, known, frame._replace(centre=centre)), known, views)
         result |= {"target": partner(target), "target_valid": windows.valid}
     return result
+
+
+def _draw_bodies(key: jax.Array, batch: int, views: Views) -> Array | None:
+    """[batch, joints]: lengths of drawn characters, or factors on the recorded lengths, or None."""
+    if views.characters is not None:
+        chosen = jax.random.randint(key, (batch,), 0, len(views.characters))
+        return jnp.asarray(views.characters)[chosen]
+    if views.bone_spread > 0:
+        return augment.random_bone_scales(key, batch, views.layout, views.bone_spread)
+    return None
+
+
+def _performed(motion: Array, body: Array, bodies: Array | None, views: Views) -> Array:
+    """A motion on the drawn body of another recording; both [batch, time, joints, 3]."""
+    if bodies is None:
+        return motion
+    if views.characters is not None:
+        return on_character(motion, bodies, views.layout)
+    if motion is not body:  # from the body that moved to the one that is shown
+        shown, moved = (
+            jnp.linalg.norm(bones_of(x, views.layout), axis=-1).mean(axis=1) for x in (body, motion)
+        )
+        bodies = bodies * shown / jnp.maximum(moved, 1e-6)
+    return repose(motion, bodies, views.layout)
 
 
 def two_view_batch(windows: Windows, key: jax.Array, views: Views) -> Batch:

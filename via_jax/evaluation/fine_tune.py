@@ -1,6 +1,6 @@
 """Fine-tuning: the whole encoder and a linear layer, trained with labels (paper, "fine-tuning")."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from via_jax.models.classifier import Classifier
 from via_jax.optimizers import optimizer_of
 from via_jax.runs import Run
 from via_jax.training import LossFn, TrainState, create_state, train_step
-from via_jax.typing import Batch, Tree
+from via_jax.typing import Array, Batch, Tree
 
 
 def classification_loss(model: Classifier, label_smoothing: float) -> LossFn:
@@ -47,6 +47,27 @@ def classification_loss(model: Classifier, label_smoothing: float) -> LossFn:
     return loss_fn
 
 
+class Labelled(NamedTuple):
+    """What batches of labelled clips are drawn by.
+
+    Attributes:
+      order_key, key: of the order of the clips, and of their windows and views.
+      clips: [chosen], clips to draw from.
+      first_sequence, persons, label: [clips of the data set].
+    """
+
+    order_key: jax.Array
+    key: jax.Array
+    clips: Array
+    first_sequence: Array
+    persons: Array
+    label: Array
+
+    def chosen(self, step: Array, batch: int) -> Array:
+        """The clips of a step; every epoch is a permutation of them."""
+        return jnp.asarray(self.clips)[epoch_items(self.order_key, step, batch, len(self.clips))]
+
+
 def clip_feed(
     data: Prepared,
     clips: np.ndarray,
@@ -60,41 +81,40 @@ def clip_feed(
 ) -> loop.Feed:
     """Batches of labelled clips; every epoch is a permutation of them."""
     order_key, key = jax.random.split(jax.random.key(seed))
-    first, count, label = (jnp.asarray(x) for x in (data.first_sequence, data.persons, data.label))
-    members = jnp.asarray(clips)
     weight = real_steps(window)
+    given = Labelled(
+        order_key, key, clips, data.first_sequence, data.persons, data.label.astype(np.int32)
+    )
 
-    def chosen_clips(step):
-        return members[epoch_items(order_key, step, batch, len(members))]
-
-    def draw(step, facts):
-        people = batches.persons_of(first, count, chosen_clips(step), persons)
-        window_key = jax.random.fold_in(jax.random.fold_in(key, step), 0)
+    def draw(step, facts, given: Labelled):
+        now = given.chosen(step, batch)
+        people = batches.persons_of(given.first_sequence, given.persons, now, persons)
+        window_key = jax.random.fold_in(jax.random.fold_in(given.key, step), 0)
         # One window for all persons of a clip: they belong to the same moment.
         lengths = facts.length[people.sequence[:, 0]]
         one = training_windows(window_key, people.sequence[:, 0], lengths, window)
         several = [jnp.repeat(x, persons, axis=0) for x in one]
         return Draw(*several)._replace(sequence=people.sequence.reshape(-1))
 
-    def finish(low, high, draw: Draw, facts, step) -> Batch:
+    def finish(low, high, draw: Draw, facts, step, given: Labelled) -> Batch:
         windows = batches.blend(low, high, draw, facts)
-        view_key = jax.random.fold_in(jax.random.fold_in(key, step), 1)
+        view_key = jax.random.fold_in(jax.random.fold_in(given.key, step), 1)
         poses = training_batch(windows, view_key, views, False, persons)["poses"]
         poses = poses.reshape(batch, persons, *poses.shape[1:])
-        now = chosen_clips(step)
-        present = batches.persons_of(first, count, now, persons).present
+        now = given.chosen(step, batch)
+        present = batches.persons_of(given.first_sequence, given.persons, now, persons).present
         if published_persons:
             poses = batches.without_absent(poses, present)
         result = {
             "poses": poses,
             "present": jnp.ones_like(present) if published_persons else present,
-            "label": label[now],
+            "label": jnp.asarray(given.label)[now],
         }
         if weight is not None:
             result["weight"] = jnp.broadcast_to(weight[None], (batch, len(weight)))
         return result
 
-    return loop.Feed(draw, finish, clips=batch)
+    return loop.Feed(draw, finish, clips=batch, given=given)
 
 
 def score(
@@ -212,10 +232,9 @@ def fine_tune(
         batch=batch,
         seed=seed,
     )
-    key = jax.random.key(seed)
 
-    def update(state, inputs):
-        return train_step(state, inputs, key, loss_fn=loss_fn, optimizer=update_rule)
+    def update(state, inputs, given):
+        return train_step(state, inputs, given.key, loss_fn=loss_fn, optimizer=update_rule)
 
     def scores_of(state: TrainState, clips: np.ndarray, views: Views) -> np.ndarray:
         return score(
