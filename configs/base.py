@@ -86,6 +86,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "sampling": "crop",  # or "resample": the whole sequence brought to `frames`
                 "shortest_share": 1.0,  # of a sequence, in training, for "resample"; in (0, 1]
                 "speed": (1.0, 1.0),  # frames a step, in training, for "crop"
+                "drop_shorter": False,  # pre-training leaves out sequences of fewer frames
             },
             # Of the paired protocol, see via_jax.data.characters; 0 keeps the recorded bodies.
             "characters": {"train": 0, "test": 0, "spread": 2.0, "seed": 0},
@@ -139,6 +140,15 @@ def get_config() -> ml_collections.ConfigDict:
             "eval_every": 1000,
             "save_every": 1000,
             "steps_per_dispatch": 0,  # 0: 1 on CPU, 8 elsewhere
+        }
+    )
+    config.paired = ml_collections.ConfigDict(
+        {  # the test of retargeting against the truth, see via_jax.data.true_pairs
+            "frames": 120,  # of a test window; a multiple of 8
+            "hop": 60,  # frames between windows
+            "windows": 100,  # at most; 0: all
+            "yaws": (-90.0, -60.0, -30.0, 0.0, 30.0, 60.0, 90.0),  # degrees
+            "seed": 123,
         }
     )
     config.linear_probe = ml_collections.ConfigDict(

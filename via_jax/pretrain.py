@@ -110,6 +110,23 @@ def self_error(
     return evaluate
 
 
+def long_enough(data: store.Prepared, sequences: np.ndarray, window: Window) -> np.ndarray:
+    """The sequences that fill a window, where the window asks for it; otherwise all.
+
+    Raises:
+      ValueError: none does.
+    """
+    if not window.drop_shorter:
+        return sequences
+    found = sequences[data.length[sequences] >= window.frames]
+    if not len(found):
+        raise ValueError(
+            f"{data.folder}: no training sequence has {window.frames} frames, the longest has"
+            f" {data.length[sequences].max()}: set data.window.drop_shorter = False, or take fewer"
+        )
+    return found
+
+
 def objective_of(settings: Any, model: Autoencoder) -> LossFn:
     """The loss that the pre-training section of a config describes.
 
@@ -162,7 +179,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     parallel.check_batch(2 * settings.pairs, mesh)
     clips = data.clips_of(config.data.protocol, "train")
     kept, left = held_out(data, clips, config.data.held_out, config.seed)
-    sequences = data.sequences_of(kept)
+    sequences = long_enough(data, data.sequences_of(kept), window)
     model = Autoencoder(joints=data.layout.num_joints, **config.model)
     optimizer = optimizer_of(**settings.optimizer)
 

@@ -322,7 +322,11 @@ def test_two_views_show_one_motion(windows):
     ("settings", "paired", "message"),
     [
         ({"coords": 3}, False, "2D recordings cannot feed a 3D model; set model.coords = 2"),
-        ({"normalisation": "image"}, False, '\'image\'; expected "body", "root", "metric" or "screen"'),
+        (
+            {"normalisation": "image"},
+            False,
+            '\'image\'; expected "body", "root", "metric" or "screen"',
+        ),
         ({"bone_spread": 0.1}, True, "known only for 3D recordings on random bodies"),
     ],
 )

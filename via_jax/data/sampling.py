@@ -26,6 +26,7 @@ class Window:
         repeats a sequence that is shorter.
       shortest_share: "resample" in training takes a random part of at least this share, in (0, 1].
       speed: "crop" in training steps by a random number of frames from this range.
+      drop_shorter: pre-training leaves out sequences of fewer than `frames` frames.
     """
 
     frames: int
@@ -33,6 +34,7 @@ class Window:
     sampling: str
     shortest_share: float
     speed: tuple[float, float]
+    drop_shorter: bool = False
 
     def __post_init__(self):
         if self.sampling not in ("resample", "crop"):
