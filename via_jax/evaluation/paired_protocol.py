@@ -9,7 +9,7 @@ from via_jax.checkpoints import load_model
 from via_jax.data import store
 from via_jax.data.characters import characters_of
 from via_jax.data.true_pairs import TruePairs, true_pairs, windows_of
-from via_jax.evaluation.true_pairs import judge_pairs, retargeter_of
+from via_jax.evaluation.against_truth import judge_pairs, retargeter_of
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.pretrain import pretrain, stage_of, views_of
 from via_jax.runs import open_run
