@@ -151,6 +151,14 @@ def get_config() -> ml_collections.ConfigDict:
             "seed": 123,
         }
     )
+    config.ablation = ml_collections.ConfigDict(
+        {  # of losses and pairing, see via_jax.ablation
+            "continued": optimizer(steps=300, learning_rate=1e-3),
+            "views": "",  # a data set prepared as "projected"
+            "protocol": "cross_view",
+            "held_out": 0.15,
+        }
+    )
     config.linear_probe = ml_collections.ConfigDict(
         {
             "checkpoint": "",  # work directory of a pre-training; empty: random weights

@@ -2,6 +2,8 @@
 
   python -m experiments.prepare --dataset=prepared --source=parts --out=prepared/mocap15 \
     --layout=mixamo15
+  python -m experiments.prepare --dataset=projected --source=prepared/mocap15 \
+    --out=prepared/mocap15_views
   python -m experiments.paired --config=configs/mocap_characters.py --workdir=runs/k32
 
 The parts are those of configs/mocap.py. The paper's figure on Mixamo is 0.86 (K = 32, supervised),
@@ -33,11 +35,17 @@ def get_config():
     config.pretrain.pairs = 8
     config.pretrain.move.rotation = 0.0
     config.pretrain.move.scale = 0.5
-    config.pretrain.clusters.count = 0
     config.pretrain.weights.triplet_motion = 0.1
     config.pretrain.weights.triplet_character = 0.1
     config.pretrain.optimizer = base.optimizer(steps=1000, learning_rate=3e-3)
     config.pretrain.log_every = 25
     config.pretrain.eval_every = 0
     config.pretrain.save_every = 250
+    config.ablation.views = "prepared/mocap15_views"
+    config.linear_probe.which = "latest"
+    config.fine_tune.which = "latest"
+    config.fine_tune.batch = 32
+    config.fine_tune.optimizer = base.optimizer(steps=200, learning_rate=1e-3)
+    config.fine_tune.eval_every = 0
+    config.fine_tune.save_every = 100
     return config

@@ -20,13 +20,13 @@ RECORDS = [
 def figures(monkeypatch):
     """The figures that were saved, to look at their axes."""
     saved = []
-    save = curves._save
+    save = curves.save_png
 
     def keep(figure, path):
         saved.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(curves, "_save", keep)
+    monkeypatch.setattr(curves, "save_png", keep)
     return saved
 
 

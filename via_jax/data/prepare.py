@@ -31,6 +31,7 @@ from via_jax.data.readers import (
     penn_lcrnet,
     posetics,
     prepared,
+    projected,
     pyskl,
     sbu,
     smarthome,
@@ -77,6 +78,7 @@ SOURCES = {
     "pyskl": Source(pyskl.find, pyskl.read, pickled=True),
     "folder": Source(folder.find, folder.read),
     "prepared": Source(prepared.find, prepared.read, min_frames=1),
+    "projected": Source(projected.find, projected.read, min_frames=1),
 }
 
 

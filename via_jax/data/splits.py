@@ -110,6 +110,19 @@ def penn_action(clip: Clip) -> dict[str, str]:
     return {"official": _role(clip, "split", ("train",), ("test",))}
 
 
+def projected(clip: Clip) -> dict[str, str]:
+    """Returns the role by camera, and by camera and performer in "cross_view_subject".
+
+    "cross_view" trains on camera 1 and tests on camera 2 of the same performances, as the paper's
+    Mixamo CV; the other protocol tests on performances that were not trained on.
+    """
+    role = _role(clip, "camera", ("1",), ("2",))
+    roles = {"cross_view": role}
+    if clip.split == role:
+        roles["cross_view_subject"] = role
+    return roles
+
+
 def smarthome(clip: Clip) -> dict[str, str]:
     """Returns the role by subject, and by camera in "cross_view1" and "cross_view2".
 
@@ -245,6 +258,7 @@ DATASETS: dict[str, Callable[[Clip], dict[str, str]]] = {
     "uav_human": uav_human,
     "folder": folder,
     "prepared": folder,
+    "projected": projected,
     "bandai_namco": unsplit,
     "openpose": unsplit,
     "kinetics": unsplit,

@@ -1,5 +1,6 @@
 """Table 6: trains a retargeter on drawn characters and judges it on others against the truth."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,18 @@ def paired(config: Any, workdir: str | Path) -> dict[str, float]:
       ValueError: data, characters or work directory do not fit the config.
     """
     workdir = Path(workdir)
+    settings = stage_of(config, "pretrain") | {"paired": config.paired.to_dict()}
+    with open_run(workdir, settings) as run:
+        if not (workdir / "results.json").is_file():
+            pretrain(config, workdir / "pretrain")
+            run.results(**judge(config, workdir / "pretrain"))
+    return json.loads((workdir / "results.json").read_text())
+
+
+def judge(config: Any, trained: Path) -> dict[str, float]:
+    """The numbers of `judge_pairs` for the last step of a pre-training in the same model."""
     data = store.load(config.data.folder)
-    with open_run(
-        workdir, stage_of(config, "pretrain") | {"paired": config.paired.to_dict()}
-    ) as run:
-        pretrain(config, workdir / "pretrain")
-        variables, meta = load_model(workdir / "pretrain" / "checkpoints", "latest")
-        model = Autoencoder(joints=data.layout.num_joints, **config.model)
-        retarget = retargeter_of(model, variables, views_of(config, data, meta))
-        results = judge_pairs(retarget, test_pairs_of(config, data), data.layout)
-        run.results(**results)
-    return results
+    variables, meta = load_model(trained / "checkpoints", "latest")
+    model = Autoencoder(joints=data.layout.num_joints, **config.model)
+    retarget = retargeter_of(model, variables, views_of(config, data, meta))
+    return judge_pairs(retarget, test_pairs_of(config, data), data.layout)

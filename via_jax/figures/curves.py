@@ -17,8 +17,8 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}; figures need it: pip install via_jax[viz]") from error
 
-_BLUE = "#0072B2"
-_GREY = "#404040"
+BLUE = "#0072B2"
+GREY = "#404040"
 _MAX_NUMBERED = 20  # classes; numbers in the cells of a larger matrix would be unreadable
 
 
@@ -60,23 +60,22 @@ def loss_curves(
 
     columns = min(len(wanted), 3)
     rows = math.ceil(len(wanted) / columns)
-    figure = Figure(figsize=(3.4 * columns, 2.5 * rows))
-    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    figure = new_figure(3.4 * columns, 2.5 * rows)
     for index, key in enumerate(wanted):
         steps, values = _series(metrics, key)
         axes = figure.add_subplot(rows, columns, index + 1)
-        axes.plot(steps, values, color=_BLUE, linewidth=1.4, marker="." if len(steps) < 3 else "")
-        axes.set_title(key, fontsize=10, color=_GREY)
+        axes.plot(steps, values, color=BLUE, linewidth=1.4, marker="." if len(steps) < 3 else "")
+        axes.set_title(key, fontsize=10, color=GREY)
         finite = values[np.isfinite(values)]
         if not len(finite):
             axes.text(0.5, 0.5, "no finite value", ha="center", transform=axes.transAxes)
         elif finite.min() > 0 and finite.max() >= 3 * finite.min():
             axes.set_yscale("log")
         if index + columns >= len(wanted):  # nothing below it
-            axes.set_xlabel("step", fontsize=9, color=_GREY)
+            axes.set_xlabel("step", fontsize=9, color=GREY)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        _tidy(axes)
-    _save(figure, path)
+        tidy(axes)
+    save_png(figure, path)
 
 
 def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: str | pathlib.Path) -> None:
@@ -111,24 +110,24 @@ def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: str | pat
     side = min(2.5 + (0.42 if count <= _MAX_NUMBERED else 0.16) * count, 24)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.add_subplot()
-    blues = LinearSegmentedColormap.from_list("blues", ["white", _BLUE, "#00304D"])
+    blues = LinearSegmentedColormap.from_list("blues", ["white", BLUE, "#00304D"])
     image = axes.imshow(percent, cmap=blues, vmin=0, vmax=100)
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, shrink=0.8, aspect=25)
-    bar.set_label("% of the true class", fontsize=9, color=_GREY)
+    bar.set_label("% of the true class", fontsize=9, color=GREY)
     bar.outline.set_color("#C0C0C0")
-    bar.ax.tick_params(labelsize=8, color=_GREY, labelcolor=_GREY)
+    bar.ax.tick_params(labelsize=8, color=GREY, labelcolor=GREY)
     axes.set_xticks(range(count), classes, rotation=90)
     axes.set_yticks(range(count), classes)
-    axes.set_xlabel("predicted class", fontsize=9, color=_GREY)
-    axes.set_ylabel("true class", fontsize=9, color=_GREY)
-    axes.tick_params(labelsize=8 if count <= _MAX_NUMBERED else 6, length=0, labelcolor=_GREY)
+    axes.set_xlabel("predicted class", fontsize=9, color=GREY)
+    axes.set_ylabel("true class", fontsize=9, color=GREY)
+    axes.tick_params(labelsize=8 if count <= _MAX_NUMBERED else 6, length=0, labelcolor=GREY)
     axes.spines[:].set_color("#C0C0C0")
     if count <= _MAX_NUMBERED:
         for row, column in np.argwhere(percent >= 0.5):
-            color = "white" if percent[row, column] > 40 else _GREY
+            color = "white" if percent[row, column] > 40 else GREY
             text = f"{percent[row, column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-    _save(figure, path)
+    save_png(figure, path)
 
 
 def _series(metrics: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -148,12 +147,13 @@ def _series(metrics: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray,
     return steps, np.array([found[step] for step in steps])
 
 
-def _tidy(axes) -> None:
+def tidy(axes) -> None:
+    """Light axes and a light grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#A0A0A0")
     axes.grid(color="#E6E6E6", linewidth=0.6)
-    axes.tick_params(labelsize=8, color="#A0A0A0", labelcolor=_GREY)
-    axes.tick_params(which="minor", labelsize=7, color="#A0A0A0", labelcolor=_GREY)
+    axes.tick_params(labelsize=8, color="#A0A0A0", labelcolor=GREY)
+    axes.tick_params(which="minor", labelsize=7, color="#A0A0A0", labelcolor=GREY)
 
 
 def _png(path: str | pathlib.Path) -> pathlib.Path:
@@ -163,7 +163,16 @@ def _png(path: str | pathlib.Path) -> pathlib.Path:
     return path
 
 
-def _save(figure: Figure, path: pathlib.Path) -> None:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches, whose panels do not overlap."""
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    return figure
+
+
+def save_png(figure: Figure, path: str | pathlib.Path) -> None:
+    """Writes a figure; ValueError where the path does not end in .png."""
+    path = _png(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure)  # whatever the user's settings say, no window system
     figure.savefig(path, dpi=120, facecolor="white", bbox_inches="tight", pad_inches=0.15)
