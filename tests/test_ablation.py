@@ -62,7 +62,7 @@ def test_losses_go_on_from_one_supervised_model(config, calls, tmp_path):
     rows = ablate("losses", config, tmp_path, [1])
     kinds = [kind for kind, _, _ in calls]
     assert kinds.count("paired") == 1 and kinds.count("pretrain") == 4
-    start = tmp_path / "K___32_s1"
+    start = tmp_path / "K_32_s1"
     assert calls[0][2] == start
     terms = []
     for kind, settings, workdir in calls:

@@ -88,3 +88,9 @@ def test_confusion_matrix_adds_up_repeated_pairs():
 def test_bad_input_is_refused(scores, labels, message):
     with pytest.raises(ValueError, match=message):
         metrics.accuracy(scores, np.array(labels, int), CLASSES)
+
+
+def test_mean_and_spread():
+    assert metrics.spread([]) == ""
+    assert metrics.spread([70.04]) == "70.0"
+    assert metrics.spread([1.0, 2.0, 4.0]) == f"2.3 ± {np.std([1, 2, 4], ddof=1):.1f}"

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from via_jax import reproduce as reproducing
@@ -65,12 +64,6 @@ def test_rows_are_run_or_say_why_not(config_of, tiny_data, tmp_path, monkeypatch
     monkeypatch.setattr(reproducing.protocols, "linear_probe", refuse)
     monkeypatch.setattr(reproducing.protocols, "fine_tune", refuse)
     assert reproducing.reproduce(4, data, tmp_path, config_of, [0]) == found
-
-
-def test_mean_and_spread():
-    assert reproducing.spread([]) == ""
-    assert reproducing.spread([70.04]) == "70.0"
-    assert reproducing.spread([1.0, 2.0, 4.0]) == f"2.3 ± {np.std([1, 2, 4], ddof=1):.1f}"
 
 
 def test_other_tables_and_no_seeds_are_refused(config_of, tmp_path):

@@ -9,14 +9,15 @@ cross-view recognition and by the retargeting error.
 import csv
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from via_jax.evaluation import protocols
 from via_jax.evaluation.paired_protocol import judge, paired
+from via_jax.metrics import spread
 from via_jax.models.encoder import code_channels
 from via_jax.pretrain import pretrain
-from via_jax.reproduce import spread
 
 ERRORS = {"mse": "squared error, cm²", "mae": "error, cm"}
 RECOGNITION = {
@@ -43,7 +44,7 @@ class Cell:
     @property
     def folder(self) -> str:
         """Its name as the name of a folder."""
-        return "".join(c if c.isalnum() or c in ".+-" else "_" for c in self.name)
+        return re.sub(r"[^\w.+-]+", "_", self.name)
 
 
 def _with_terms(**weights: float) -> dict[str, float]:

@@ -54,3 +54,12 @@ def accuracy(scores: Array, labels: Array, classes: list[str]) -> dict:
         },
         "confusion": confusion.tolist(),
     }
+
+
+def spread(numbers: list[float]) -> str:
+    """Mean and sample standard deviation as text; one number stands alone."""
+    if not numbers:
+        return ""
+    if len(numbers) == 1:
+        return f"{numbers[0]:.1f}"
+    return f"{np.mean(numbers):.1f} ± {np.std(numbers, ddof=1):.1f}"

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from via_jax.evaluation import protocols
+from via_jax.metrics import spread
 from via_jax.paper import TABLES, Row
 from via_jax.pretrain import pretrain
 
@@ -147,12 +146,3 @@ def write_table(table: int, rows: list[dict], seeds: list[int], workdir: Path) -
             f" {row['setting'] or 'not run: ' + row['not_run']} |"
         )
     (workdir / f"table{table}.md").write_text("\n".join(lines) + "\n")
-
-
-def spread(numbers: list[float]) -> str:
-    """Mean and sample standard deviation as text; one number stands alone."""
-    if not numbers:
-        return ""
-    if len(numbers) == 1:
-        return f"{numbers[0]:.1f}"
-    return f"{np.mean(numbers):.1f} ± {np.std(numbers, ddof=1):.1f}"
