@@ -50,6 +50,10 @@ def test_one_step_by_hand():
     assert float(state.batch_stats["mean"]) == 10.0 + 3.0 + 5.0
 
 
+def test_a_model_without_batch_statistics_has_none():
+    assert create_state({"params": {"a": jnp.array(2.0)}}, optax.sgd(0.1)).batch_stats == {}
+
+
 def test_golden_steps(cycle_training):
     found = {name: [s[name] for s in cycle_training.on_two.scalars[:2]] for name in GOLDEN}
     rounded = {name: [round(value, 6) for value in values] for name, values in found.items()}

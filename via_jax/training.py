@@ -30,12 +30,15 @@ class TrainState(struct.PyTreeNode):
 
 
 def create_state(variables: Tree, optimizer: optax.GradientTransformation) -> TrainState:
-    """The state before the first update; variables hold "params" and "batch_stats"."""
+    """The state before the first update.
+
+    variables: "params", and "batch_stats" of a model that has some.
+    """
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables["batch_stats"],
+        batch_stats=variables.get("batch_stats", {}),
         opt_state=optimizer.init(params),
     )
 
