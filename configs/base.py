@@ -120,6 +120,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.pretrain = ml_collections.ConfigDict(
         {
             "start_from": "",  # work directory of an earlier stage
+            "network": "via",  # or "three_encoders" of Aberman et al., which reads mixamo15 in 2D
             "paired": False,  # True: learn from the true retargeted sequence (3D recordings)
             "two_views": False,  # True: learn from two random views of every window
             "pairs": 64,  # in a batch
@@ -130,6 +131,8 @@ def get_config() -> ml_collections.ConfigDict:
                 "cycle": 1.0,  # only in the cycle
                 "triplet_motion": 1.0,
                 "triplet_character": 1.0,  # not with two_views
+                "triplet_body": 1.0,  # of the three encoders
+                "triplet_view": 1.0,  # of the three encoders
                 "velocity": 1.0,  # lambda
             },
             "margin": 1.0,  # alpha of the triplets

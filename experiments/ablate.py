@@ -1,4 +1,4 @@
-"""Ablations as grids of config overrides: the dictionary, the losses, the pairing.
+"""Grids of config overrides: networks and baselines, the dictionary, the losses, the pairing.
 
   python -m experiments.ablate --what=dictionary --workdir=runs/ablation --seeds=0,1
 
@@ -16,7 +16,9 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
     "config", "configs/mocap_characters.py", "settings", lock_config=True
 )
-flags.DEFINE_enum("what", None, ["dictionary", "losses", "pairing"], "which grid", required=True)
+flags.DEFINE_enum(
+    "what", None, ["retargeting", "dictionary", "losses", "pairing"], "which grid", required=True
+)
 flags.DEFINE_string("data", "prepared", "folder of the prepared data sets")
 flags.DEFINE_string("workdir", None, "folder of the runs and tables", required=True)
 flags.DEFINE_list("seeds", ["0"], "seeds, separated by commas")

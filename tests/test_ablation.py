@@ -10,6 +10,15 @@ from via_jax import ablation
 from via_jax.ablation import GRIDS, ablate, why_not
 from via_jax.figures.ablation import draw_grid
 
+ERRORS = {
+    "mse": 40.0,
+    "mae": 4.0,
+    "bone_error": 3.0,
+    "not_rigid": 2.0,
+    "foot_skating": 1.0,
+    "jitter": 0.5,
+}
+
 
 @pytest.fixture
 def config():
@@ -33,9 +42,9 @@ def calls(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(ablation, "paired", note("paired", {"mse": 40.0, "mae": 4.0}))
+    monkeypatch.setattr(ablation, "paired", note("paired", ERRORS))
     monkeypatch.setattr(ablation, "pretrain", note("pretrain", {}))
-    monkeypatch.setattr(ablation, "judge", note("judge", {"mse": 60.0, "mae": 6.0}))
+    monkeypatch.setattr(ablation, "judge", note("judge", {k: v + 20 for k, v in ERRORS.items()}))
     top = {"top1": 50.0, "optimum_top1": 70.0}
     monkeypatch.setattr(ablation.protocols, "linear_probe", note("linear_probe", top))
     monkeypatch.setattr(ablation.protocols, "fine_tune", note("fine_tune", {"top1": 80.0}))
@@ -52,9 +61,11 @@ def test_the_dictionary(config, calls, tmp_path):
     assert rows[4]["not_run"] == "K must lie below the 64 channels of the code at width 0.25"
     assert rows[4]["results"] == [] and rows[3]["not_run"] == ""
     table = (tmp_path / "dictionary.md").read_text()
-    assert "| K = 32 | 41.0 ± 1.4 | 5.0 ± 1.4 |" in table and "| K = 64 | not run: K must" in table
+    assert "| K = 32 | 41.0 ± 1.4 | 5.0 ± 1.4 | 4.0 ± 1.4 |" in table
+    assert "| K = 64 | not run: K must" in table
     lines = list(csv.DictReader((tmp_path / "dictionary.csv").read_text().splitlines()))
-    assert lines[1] == {"cell": "without D_c", "seed": "2", "mse": "42.0", "mae": "6.0"}
+    assert lines[1]["cell"] == "without D_c"
+    assert [lines[1][name] for name in ("seed", "mse", "jitter")] == ["2", "42.0", "2.5"]
     assert json.loads((tmp_path / "dictionary.json").read_text())["rows"] == rows
 
 
@@ -81,21 +92,30 @@ def test_losses_go_on_from_one_supervised_model(config, calls, tmp_path):
             assert settings.data.views.camera is None and settings.data.characters.train == 0
             assert settings.model == config.model
     assert terms == [1, 2, 4, 5]
-    assert rows[2]["results"] == [
-        {
-            "mse": 61.0,
-            "mae": 7.0,
-            "linear_probe_top1": 51.0,
-            "linear_probe_optimum_top1": 71.0,
-            "fine_tune_top1": 81.0,
-        }
-    ]
-    assert (
-        "| L2 + cycle | 81.0 | 51.0 | 71.0 | 61.0 | 7.0 |" in (tmp_path / "losses.md").read_text()
-    )
+    recognised = {
+        "linear_probe_top1": 51.0,
+        "linear_probe_optimum_top1": 71.0,
+        "fine_tune_top1": 81.0,
+    }
+    assert rows[2]["results"] == [{k: v + 21 for k, v in ERRORS.items()} | recognised]
+    table = (tmp_path / "losses.md").read_text()
+    assert "| L2 + cycle | 81.0 | 51.0 | 71.0 | 61.0 | 25.0 |" in table
     count = len(calls)
     assert ablate("losses", config, tmp_path, [1]) == rows  # all is there
     assert len(calls) == count
+
+
+def test_table_6_sets_baselines_and_networks_side_by_side(config, calls, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "baseline", lambda config, name: ERRORS | {"name": name})
+    rows = ablate("retargeting", config, tmp_path, [0, 1])
+    names = [cell.name for cell in GRIDS["retargeting"]]
+    assert [row["results"][0]["name"] for row in rows[:3]] == names[:3]
+    assert [len(row["results"]) for row in rows] == [1, 1, 1, 2, 2, 2, 2, 2, 0, 2, 2]
+    three = [c for _, c, place in calls if place.name.startswith("three_encoders")]
+    assert [c.pretrain.paired for c in three] == [True, True, False, False]
+    assert all(c.pretrain.network == "three_encoders" and c.model.dropout == 0.2 for c in three)
+    steps = {c.pretrain.optimizer.steps for _, c, _ in calls}
+    assert len(steps) == 1  # the same number of updates for every row
 
 
 def test_pairing_changes_one_thing_a_cell(config, calls, tmp_path):
@@ -116,7 +136,7 @@ def test_a_wider_model_takes_more_directions(config):
 
 
 def test_what_is_refused(config, tmp_path):
-    with pytest.raises(ValueError, match="what='width'; expected one of dictionary, losses"):
+    with pytest.raises(ValueError, match="what='width'; expected one of retargeting, dictionary"):
         ablate("width", config, tmp_path, [0])
     with pytest.raises(ValueError, match="no seed"):
         ablate("losses", config, tmp_path, [])

@@ -1,9 +1,9 @@
 """Ablations on the dictionary, the losses and the pairing: a grid of config overrides, over seeds.
 
-Every cell is trained on drawn characters (see `data.characters`). The dictionary's cells learn from
-the truth and are judged by the retargeting error (Table 6). Those of the losses and of the pairing
-start from the supervised model, go on without the truth, as Table 7 does, and are judged by
-cross-view recognition and by the retargeting error.
+Every cell is trained on drawn characters (see `data.characters`). The dictionary's cells, and the
+networks and baselines of Table 6, are judged by the retargeting error. Those of the losses and of
+the pairing start from the supervised model, go on without the truth, as Table 7 does, and are
+judged by cross-view recognition and by the retargeting error.
 """
 
 import csv
@@ -14,12 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from via_jax.evaluation import protocols
-from via_jax.evaluation.paired_protocol import judge, paired
+from via_jax.evaluation.paired_protocol import baseline, judge, paired
 from via_jax.metrics import spread
 from via_jax.models.encoder import code_channels
 from via_jax.pretrain import pretrain
 
-ERRORS = {"mse": "squared error, cm²", "mae": "error, cm"}
+ERRORS = {
+    "mse": "squared error, cm²",
+    "mae": "error, cm",
+    "bone_error": "bones, cm",
+    "not_rigid": "not rigid, %",
+    "foot_skating": "foot skating, cm",
+    "jitter": "jitter, cm",
+}
 RECOGNITION = {
     "fine_tune_top1": "fine-tuned, %",
     "linear_probe_top1": "linear probe (SGD), %",
@@ -35,11 +42,13 @@ class Cell:
       name: as the table shows it.
       settings: dotted fields of the config and their values.
       steps: False judges the supervised model as it is (L0).
+      baseline: of `paired_protocol.baseline`; nothing is trained, and one seed is enough.
     """
 
     name: str
     settings: dict[str, Any]
     steps: bool = True
+    baseline: str = ""
 
     @property
     def folder(self) -> str:
@@ -56,7 +65,23 @@ _SELF = {"self": 1.0}
 _CYCLE = _SELF | {"cycle": 1.0}
 _TRIPLET = _CYCLE | {"triplet_motion": 0.1, "triplet_character": 0.1}
 _ALL = _TRIPLET | {"velocity": 1.0}
+_THREE_ENCODERS = {
+    "pretrain.network": "three_encoders",
+    "pretrain.weights.triplet_motion": 1.0,  # as published, with their dropout and rate
+    "pretrain.weights.velocity": 0.0,
+    "pretrain.optimizer.learning_rate": 1e-3,
+    "model.dropout": 0.2,
+}
 GRIDS = {
+    "retargeting": [
+        *(Cell(name, {}, baseline=name) for name in ("copied driver", "scaled driver", "ridge")),
+        Cell("three encoders, supervised", _THREE_ENCODERS),
+        Cell("three encoders, unsupervised", _THREE_ENCODERS | {"pretrain.paired": False}),
+        Cell("without D_c", {"model.learned_directions": False}),
+        *(Cell(f"K = {k}", {"model.num_directions": k}) for k in (2, 32, 64)),
+        Cell("K = 32, unsupervised", {"pretrain.paired": False}),
+        Cell("K = 32, in 3D", {"model.coords": 3}),
+    ],
     "dictionary": [
         Cell("without D_c", {"model.learned_directions": False}),
         *(Cell(f"K = {k}", {"model.num_directions": k}) for k in (2, 8, 32, 64, 128)),
@@ -81,14 +106,14 @@ GRIDS = {
 
 def metrics_of(what: str) -> dict[str, str]:
     """Keys of a grid's results and their titles."""
-    return ERRORS if what == "dictionary" else RECOGNITION | ERRORS
+    return RECOGNITION | ERRORS if what in ("losses", "pairing") else ERRORS
 
 
 def ablate(what: str, config: Any, workdir: Path, seeds: list[int]) -> list[dict]:
     """Runs a grid; finished cells are read, an interrupted one goes on.
 
     Args:
-      what: "dictionary", "losses" or "pairing".
+      what: "retargeting", "dictionary", "losses" or "pairing".
       config: see configs/mocap_characters.py.
       workdir: gets a folder for each cell and seed, <what>.md, .csv and .json. Grids may share it,
         and then share the supervised model.
@@ -109,7 +134,7 @@ def ablate(what: str, config: Any, workdir: Path, seeds: list[int]) -> list[dict
     for cell in GRIDS[what]:
         reason = why_not(cell, config)
         results = []
-        for seed in [] if reason else seeds:
+        for seed in [] if reason else seeds[:1] if cell.baseline else seeds:
             print(f"{what}: {cell.name}, seed {seed}", flush=True)
             results.append(run_cell(what, cell, config, workdir, seed))
         rows.append({"cell": cell.name, "results": results, "not_run": reason})
@@ -130,7 +155,9 @@ def run_cell(what: str, cell: Cell, config: Any, workdir: Path, seed: int) -> di
     """The numbers of one cell and seed."""
     config = config.copy_and_resolve_references()
     config.seed = seed
-    if what == "dictionary":
+    if cell.baseline:
+        return baseline(config, cell.baseline)
+    if what in ("dictionary", "retargeting"):
         return paired(_overridden(config, cell), workdir / f"{cell.folder}_s{seed}")
     supervised = Cell(f"K = {config.model.num_directions}", {})  # as the dictionary's grid calls it
     start = workdir / f"{supervised.folder}_s{seed}"

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import via_jax
-from via_jax import loop, objectives, parallel
+from via_jax import loop, parallel
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import batches, store
 from via_jax.data.characters import characters_of
@@ -17,10 +17,12 @@ from via_jax.data.statistics import measure_statistics, statistics_of
 from via_jax.data.views import Views, check_stream, evaluation_batch
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import TIME_FACTOR
+from via_jax.models.three_encoders import ThreeEncoders
+from via_jax.networks import network_of, objective_of
 from via_jax.optimizers import optimizer_of
 from via_jax.pairs import Given, pair_feed
 from via_jax.runs import open_run
-from via_jax.training import LossFn, TrainState, create_state, train_step
+from via_jax.training import TrainState, create_state, train_step
 
 
 def window_of(data_config: Any) -> Window:
@@ -127,27 +129,6 @@ def long_enough(data: store.Prepared, sequences: np.ndarray, window: Window) -> 
     return found
 
 
-def objective_of(settings: Any, model: Autoencoder) -> LossFn:
-    """The loss that the pre-training section of a config describes.
-
-    Raises:
-      ValueError: two objectives at once.
-    """
-    if settings.paired and settings.two_views:
-        raise ValueError("pretrain.paired and pretrain.two_views exclude each other; unset one")
-    weights, margin = settings.weights.to_dict(), settings.margin
-    if settings.two_views:
-        return objectives.two_view_loss(model, weights=weights, margin=margin)
-    if settings.paired:
-        return objectives.paired_loss(model, weights=weights, margin=margin)
-    return objectives.cycle_loss(
-        model,
-        weights=weights,
-        margin=margin,
-        statistics_from_generated=settings.statistics_from_generated,
-    )
-
-
 def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     """Runs the pre-training that a config describes; a rerun continues.
 
@@ -180,17 +161,19 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     clips = data.clips_of(config.data.protocol, "train")
     kept, left = held_out(data, clips, config.data.held_out, config.seed)
     sequences = long_enough(data, data.sequences_of(kept), window)
-    model = Autoencoder(joints=data.layout.num_joints, **config.model)
+    model = network_of(config, data.layout)
     optimizer = optimizer_of(**settings.optimizer)
 
     loss_fn = objective_of(settings, model)
     meta = meta_of(config, data, views)
-    key = jax.random.key(config.seed)
     if earlier is not None:
         check_same_model(earlier, meta, settings.start_from)
     else:
         example = np.zeros((2, 1, window.padded, data.layout.num_joints, config.model.coords))
-        variables = jax.jit(lambda k: model.init(k, example.astype(np.float32)))(key)
+        example = example.astype(np.float32)
+        if isinstance(model, ThreeEncoders):
+            example = example[:, 0]
+        variables = jax.jit(lambda k: model.init(k, example))(jax.random.key(config.seed))
     state = create_state(variables, optimizer)
 
     feed = pair_feed(config, data, sequences, window, views)
@@ -203,7 +186,7 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     rhythm = loop.rhythm_of(settings, config.data.placement)
     step = loop.stepper(feed, update, data, config.data.placement, rhythm.dispatch())
     evaluate = None
-    if len(left):
+    if len(left) and isinstance(model, Autoencoder):
         evaluate = self_error(config, model, data, data.sequences_of(left), window, views)
     with (
         open_run(workdir, stage_of(config, "pretrain")) as run,

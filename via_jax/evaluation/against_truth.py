@@ -1,6 +1,5 @@
 """Retargeting judged where the truth is known, and the model as a retargeter of metric poses."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,12 +9,11 @@ import numpy as np
 from via_jax.data.transforms import bones_of
 from via_jax.data.true_pairs import TruePairs
 from via_jax.data.views import Views, placed_of, standardised
+from via_jax.evaluation.baselines import Retargeter
 from via_jax.models.autoencoder import Autoencoder
+from via_jax.models.three_encoders import ThreeEncoders
 from via_jax.skeletons import Layout
 from via_jax.typing import Array, Tree
-
-# (driving, source) -> retargeted; [batch, time, joints, coords] in metres, hips' path around 0.
-Retargeter = Callable[[np.ndarray, np.ndarray], Array]
 
 
 def input_of(poses: Array, views: Views) -> Array:
@@ -23,13 +21,17 @@ def input_of(poses: Array, views: Views) -> Array:
     return standardised(poses, jnp.ones((len(poses), poses.shape[2]), bool), views)
 
 
-def retargeter_of(model: Autoencoder, variables: Tree, views: Views) -> Retargeter:
-    """The autoencoder as a function of metric poses: decode(r_m of driving + r_c of source)."""
+def retargeter_of(model: Autoencoder | ThreeEncoders, variables: Tree, views: Views) -> Retargeter:
+    """A network as a function of metric poses; ViA's: decode(r_m of driving + r_c of source)."""
 
     @jax.jit
     def retarget(driving: Array, source: Array) -> Array:
-        both = jnp.concatenate([input_of(driving, views), input_of(source, views)])
-        code: Any = model.apply(variables, both[:, None], False, method="encode")
+        if isinstance(model, ThreeEncoders):
+            both = input_of(driving, views), input_of(source, views)
+            made: Any = model.apply(variables, *both, method="retarget")
+            return placed_of(made, views)
+        inputs = jnp.concatenate([input_of(driving, views), input_of(source, views)])
+        code: Any = model.apply(variables, inputs[:, None], False, method="encode")
         split: Any = model.apply(variables, code, method="split")
         motion, character = split.motion[: len(driving)], split.character[len(driving) :]
         poses: Any = model.apply(variables, motion, character, False, method="decode")

@@ -10,10 +10,16 @@ from via_jax.checkpoints import load_model
 from via_jax.data import store
 from via_jax.data.characters import characters_of
 from via_jax.data.true_pairs import TruePairs, true_pairs, windows_of
+from via_jax.evaluation import baselines
 from via_jax.evaluation.against_truth import judge_pairs, retargeter_of
-from via_jax.models.autoencoder import Autoencoder
+from via_jax.evaluation.baselines import Retargeter
+from via_jax.networks import network_of
 from via_jax.pretrain import pretrain, stage_of, views_of
 from via_jax.runs import open_run
+
+TRAINING_WINDOWS = 40  # that the linear map is fitted to, each on all pairs of characters
+HELD_OUT_WINDOWS = 10  # that its strength is chosen on
+STRENGTHS = (1e-6, 1e-4, 1e-2, 1.0)
 
 
 def test_pairs_of(config: Any, data: store.Prepared) -> TruePairs:
@@ -31,15 +37,21 @@ def test_pairs_of(config: Any, data: store.Prepared) -> TruePairs:
     settings = config.paired
     sequences = data.sequences_of(data.clips_of(config.data.protocol, "test"))
     windows = windows_of(data, sequences, settings.frames, settings.hop, settings.windows)
+    return _pairs(config, data, windows, characters.test, settings.seed)
+
+
+def _pairs(
+    config: Any, data: store.Prepared, windows: np.ndarray, characters: np.ndarray, seed: int
+) -> TruePairs:
     if not data.manifest["y_up"]:
         windows = windows * np.array([1.0, -1.0, 1.0], np.float32)
     return true_pairs(
         windows,
-        characters.test,
+        characters,
         data.layout,
-        yaws=list(settings.yaws),
+        yaws=list(config.paired.yaws),
         coords=config.model.coords,
-        seed=settings.seed,
+        seed=seed,
     )
 
 
@@ -69,6 +81,47 @@ def judge(config: Any, trained: Path) -> dict[str, float]:
     """The numbers of `judge_pairs` for the last step of a pre-training in the same model."""
     data = store.load(config.data.folder)
     variables, meta = load_model(trained / "checkpoints", "latest")
-    model = Autoencoder(joints=data.layout.num_joints, **config.model)
-    retarget = retargeter_of(model, variables, views_of(config, data, meta))
+    retarget = retargeter_of(
+        network_of(config, data.layout), variables, views_of(config, data, meta)
+    )
     return judge_pairs(retarget, test_pairs_of(config, data), data.layout)
+
+
+def baseline(config: Any, name: str) -> dict[str, float]:
+    """The numbers of `judge_pairs` for a retargeter that is not trained by gradients.
+
+    name: "copied driver"; "scaled driver", each bone by one factor to the source's 95th percentile;
+    or "ridge", a linear map fitted to training motions on training characters.
+
+    Raises:
+      ValueError: another name.
+    """
+    data = store.load(config.data.folder)
+    retarget: Retargeter
+    if name == "copied driver":
+        retarget = baselines.copied_driver
+    elif name == "scaled driver":
+        retarget = baselines.scaled_driver(data.layout, 95.0)
+    elif name == "ridge":
+        retarget = _ridge(config, data)
+    else:
+        raise ValueError(f"{name!r}; expected 'copied driver', 'scaled driver' or 'ridge'")
+    return judge_pairs(retarget, test_pairs_of(config, data), data.layout)
+
+
+def _ridge(config: Any, data: store.Prepared) -> Retargeter:
+    """The linear map of training windows, as long as those that networks are trained on."""
+    window = config.data.window.frames
+    sequences = data.sequences_of(data.clips_of(config.data.protocol, "train"))
+    count = TRAINING_WINDOWS + HELD_OUT_WINDOWS
+    windows = windows_of(data, sequences, window, window // 2, count)
+    order = np.random.default_rng(config.seed).permutation(len(windows))
+    characters: Any = characters_of(data, config.data.protocol, config.data.characters.to_dict())
+
+    def triples(chosen: np.ndarray):
+        pairs = _pairs(config, data, windows[chosen], characters.train, config.seed)
+        for part in np.array_split(np.arange(len(pairs.truth)), max(1, len(pairs.truth) // 64)):
+            yield pairs.driving[part], pairs.source[part], pairs.truth[part]
+
+    left = max(2, len(windows) * HELD_OUT_WINDOWS // count)
+    return baselines.fit_ridge(triples(order[left:]), triples(order[:left]), data.layout, STRENGTHS)
