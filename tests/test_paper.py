@@ -2,6 +2,7 @@
 
 import importlib
 
+from via_jax.ablation import GRIDS
 from via_jax.paper import TABLES
 
 
@@ -18,6 +19,12 @@ def test_every_config_is_there_and_of_one_model_with_its_pretraining():
     for rows in TABLES.values():
         for row in rows:
             if row.config is None:
+                continue
+            if row.grid:
+                assert row.cell in [cell.name for cell in GRIDS[row.grid]]
+                assert (
+                    importlib.import_module(f"configs.{row.substitute}").get_config().ablation.views
+                )
                 continue
             config = importlib.import_module(f"configs.{row.config}").get_config()
             assert row.evaluation in config

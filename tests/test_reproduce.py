@@ -71,3 +71,26 @@ def test_other_tables_and_no_seeds_are_refused(config_of, tmp_path):
         reproducing.reproduce(8, tmp_path, tmp_path, config_of, [0])
     with pytest.raises(ValueError, match="no seed"):
         reproducing.reproduce(4, tmp_path, tmp_path, config_of, [])
+
+
+def test_cells_of_a_grid_are_rows(config_of, tiny_data, tmp_path, monkeypatch):
+    """The paper's data are not there, the substitute's are; a cell may not fit its model."""
+    rows = [
+        Row("cell", 0.9, "far", substitute="tiny", grid="retargeting", cell="K = 2", metric="mse"),
+        Row("wide", 0.9, "far", substitute="tiny", grid="retargeting", cell="K = 64", metric="mse"),
+        Row("views", 70.0, "far", substitute="tiny", grid="losses", cell="L1 + self"),
+    ]
+    monkeypatch.setattr(reproducing, "TABLES", {6: rows})
+    asked = []
+
+    def run_cell(what, cell, config, workdir, seed):
+        asked.append((what, cell.name, config.data.folder, workdir, seed))
+        return {"mse": 40.0 + seed}
+
+    monkeypatch.setattr(reproducing, "run_cell", run_cell)
+    found = reproducing.reproduce(6, tiny_data.folder.parent, tmp_path, config_of, [0, 1])
+    assert found[0]["ours"] == [40.0, 41.0] and "cm²" in found[0]["setting"]
+    folder = str(tiny_data.folder)
+    assert asked == [("retargeting", "K = 2", folder, tmp_path / "tiny", s) for s in (0, 1)]
+    assert found[1]["not_run"].startswith("K must lie below the 16 channels")
+    assert found[2]["not_run"].startswith("no prepared data set far")

@@ -109,6 +109,11 @@ def metrics_of(what: str) -> dict[str, str]:
     return RECOGNITION | ERRORS if what in ("losses", "pairing") else ERRORS
 
 
+def cell_of(what: str, name: str) -> Cell:
+    """The cell of a grid by its name."""
+    return next(cell for cell in GRIDS[what] if cell.name == name)
+
+
 def ablate(what: str, config: Any, workdir: Path, seeds: list[int]) -> list[dict]:
     """Runs a grid; finished cells are read, an interrupted one goes on.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from via_jax.ablation import cell_of, run_cell, why_not
 from via_jax.evaluation import protocols
 from via_jax.metrics import spread
 from via_jax.paper import TABLES, Row
@@ -66,6 +67,8 @@ def _setting(
     """((config, config of the pre-training), "") of what can be run, or (None, the reason)."""
     if row.config is None:
         return None, row.reason
+    if row.grid:
+        return _grid_setting(row, data, config_of)
     candidates = [(row.config, row.pretrain if row.pretrained else row.config)]
     if row.substitute is not None:
         candidates.append((row.substitute, row.substitute))
@@ -76,6 +79,24 @@ def _setting(
         if not absent:
             return names, ""
         missing += [folder.name for folder in absent if folder.name not in missing]
+    return None, f"no prepared data set {' and none '.join(missing)}"
+
+
+def _grid_setting(
+    row: Row, data: Path, config_of: Callable[[str], Any]
+) -> tuple[tuple[str, str] | None, str]:
+    """As `_setting`, for a row that is a cell of a grid."""
+    missing: list[str] = []
+    for name in filter(None, (row.config, row.substitute)):
+        config = config_of(name)
+        folders = [_folder(data, config)]
+        if row.grid == "losses":
+            folders.append(data / Path(config.ablation.views).name)
+        absent = [folder.name for folder in folders if not (folder / "manifest.json").is_file()]
+        if not absent:
+            reason = why_not(cell_of(row.grid, row.cell), config)
+            return (None, reason) if reason else ((name, name), "")
+        missing += absent
     return None, f"no prepared data set {' and none '.join(missing)}"
 
 
@@ -94,6 +115,10 @@ def run_row(
 ) -> float:
     """One number: pre-trains where needed and evaluates; finished runs are read."""
     config = _prepared(config_of(name), data, seed)
+    if row.grid:
+        config.ablation.views = str(data / Path(config.ablation.views).name)
+        cell = cell_of(row.grid, row.cell)
+        return float(run_cell(row.grid, cell, config, workdir / name, seed)[row.metric])
     settings = config[row.evaluation]
     if row.pretrained:
         before = workdir / f"{pretrain_name}_s{seed}"
@@ -122,7 +147,9 @@ def _prepared(config: Any, data: Path, seed: int) -> Any:
 def _describe(row: Row, name: str, pretrain_name: str, config_of: Callable[[str], Any]) -> str:
     config, before = config_of(name), config_of(pretrain_name)
     words = [f"configs/{name}.py", f"width {config.model.width:g}"]
-    if row.pretrained:
+    if row.grid:
+        words.append("cm²" if row.metric == "mse" else "fine-tuned, cross-view")
+    elif row.pretrained:
         words.append(f"pre-trained on {Path(before.data.folder).name}")
     if name != row.config:
         words.append("not the paper's data")
