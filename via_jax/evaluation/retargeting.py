@@ -1,37 +1,18 @@
 """Motion retargeting of one clip onto another, and how well bones and joint angles come out."""
 
 import dataclasses
-import functools
 import json
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from via_jax import skeletons
-from via_jax.data.batches import Windows
 from via_jax.data.clip import Clip, check_clip
-from via_jax.data.persons import bridge, most_moving
 from via_jax.data.prepare import to_layout
-from via_jax.data.sampling import Window, real_steps
-from via_jax.data.statistics import statistics_of
-from via_jax.data.transforms import (
-    Frame,
-    bones_of,
-    facing,
-    measure,
-    scale_bones,
-    to_frame,
-    turn,
-)
-from via_jax.data.views import Views, frame_of, placed_of, standardised
-from via_jax.evaluation.sliding import cover, join, look
-from via_jax.models.autoencoder import Autoencoder
-from via_jax.models.encoder import TIME_FACTOR
+from via_jax.data.transforms import bones_of, measure, scale_bones, to_frame, turn
+from via_jax.evaluation.codes import decode_onto, encode_clip, model_input
 from via_jax.skeletons import Layout
-from via_jax.typing import Array, Tree
+from via_jax.typing import Tree
 
 
 def retarget(
@@ -79,40 +60,15 @@ def generate(
       ValueError: a clip that `check_clip` refuses, a 2D clip for a 3D model, or a body of which no
         joint is known to the model.
     """
-    layout = skeletons.get_layout(meta["layout"])
-    model = Autoencoder(joints=layout.num_joints, **meta["model"])
-    moves, moves_known, _ = _model_input(driving, layout, model.coords)
-    looks, looks_known, looks_seen = _model_input(source, layout, model.coords)
-    window = Window(**meta["window"], multiple=TIME_FACTOR)
-    views = _views_of(meta, layout, model.coords)
-    turned = model.coords == 3 and views.face_front
-    if turned:
-        angle = facing(looks, layout)  # the result faces where the source does
-        moves = np.asarray(turn(moves, -facing(moves, layout)))
-        looks = np.asarray(turn(looks, -angle))
-
-    def split(poses, known, clip):
-        """The clip's windows taken apart, and where each stood."""
-        seen = look(poses, cover(len(poses), window))
-        knowns = np.broadcast_to(known, (len(seen), len(known)))
-        frames = _frames_of(seen, knowns, clip, views)
-        inputs = standardised(to_frame(seen, knowns, frames), knowns, views)
-        frames = Frame(*(np.asarray(x) for x in frames))
-        return _encode(model, variables, inputs, real_steps(window)), frames
-
-    motion, stood = split(moves, moves_known, driving)
-    character, looked = split(looks, looks_known, source)
-    one = np.broadcast_to(character.character.mean(axis=0), motion.character.shape)
-    decoded = np.asarray(placed_of(_decode(model, variables, motion.motion, one), views))
-    way = (stood.centre - stood.centre.mean(axis=0)) / stood.scale[:, None]
-    decoded = (decoded + way[:, None, None, :]) * looked.scale.mean()
-    poses = join(decoded, len(moves), window) + looked.centre.mean(axis=0)
-    if turned:
-        poses = np.asarray(turn(poses, angle))
-    poses = _redefined(poses, layout)
-    known = moves_known & looks_known
+    layout, coords = skeletons.get_layout(meta["layout"]), meta["model"]["coords"]
+    driver, body = (encode_clip(variables, meta, clip) for clip in (driving, source))
+    made = decode_onto(variables, meta, driver, body.windows.character.mean(axis=0))
+    poses = made * body.stood.scale.mean() + body.stood.centre.mean(axis=0)
+    if body.angle is not None:
+        poses = np.asarray(turn(poses, body.angle))  # the result faces where the source does
+    known = driver.known & body.known
     if fit_bones:
-        scale = bone_scale(poses, looks, looks_seen, layout)
+        scale = bone_scale(poses, body.poses, body.valid, layout)
         poses = np.asarray(scale_bones(poses, scale, layout))
     valid = np.broadcast_to(known, poses.shape[:2])
     result = dataclasses.replace(
@@ -123,78 +79,10 @@ def generate(
         name=f"{driving.name}-on-{source.name}",
         label=driving.label,
         frame_rate=driving.frame_rate,
-        y_up=source.y_up if source.poses.shape[-1] == 2 else model.coords == 3,
+        y_up=source.y_up if source.poses.shape[-1] == 2 else coords == 3,
         split=None,
     )
     return check_clip(result)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _encode(model: Autoencoder, variables: Tree, poses: Array, weight: Array | None) -> Any:
-    code: Any = model.apply(variables, poses[:, None], False, method="encode")
-    if weight is not None:
-        weight = jnp.tile(weight, (len(code), 1))
-    return model.apply(variables, code, weight, method="split")
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _decode(model: Autoencoder, variables: Tree, motion: Array, character: Array) -> Any:
-    return model.apply(variables, motion, character, False, method="decode")
-
-
-def _views_of(meta: dict, layout: Layout, coords: int) -> Views:
-    """What the model of a checkpoint saw in its training, without augmentation."""
-    fields = meta["views"]
-    return Views(layout=layout, coords=coords, y_up=True, statistics=statistics_of(meta), **fields)
-
-
-def _frames_of(poses: Array, known: Array, clip: Clip, views: Views) -> Frame:
-    """What each window is centred and scaled by, as in the model's training."""
-    size = np.zeros((len(poses), 2), np.float32)
-    if views.normalisation == "screen":
-        if clip.image_size is None:
-            raise ValueError(
-                f"clip {clip.name!r} has no image size, which the model's normalisation"
-                f" {views.normalisation!r} needs; write it into the clip, or take a model trained"
-                ' with "body"'
-            )
-        size = size + np.asarray(clip.image_size, np.float32)
-    valid = np.broadcast_to(known[:, None], poses.shape[:3])
-    return frame_of(poses, Windows(poses, valid, known, size), views)
-
-
-def _redefined(poses: np.ndarray, layout: Layout) -> np.ndarray:
-    """Decoded poses whose trunk joints are again what UNIK-17 defines by the limbs.
-
-    The decoder writes hips and their middle apart. Scaling bones keeps the definition: the bones
-    on both sides of a defined joint are equally long, so they get one factor.
-    """
-    if layout.name != "unik17":
-        return poses
-    limbs, valid = skeletons.get_layout("lcrnet13"), np.ones(poses.shape[:-1], bool)
-    poses, valid = skeletons.convert(poses, valid, layout, limbs)
-    return skeletons.convert(poses, valid, limbs, layout)[0]
-
-
-def _model_input(
-    clip: Clip, layout: Layout, coords: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bridged poses [time, joints, coords] of one person, known [joints], valid [time, joints]."""
-    check_clip(clip)
-    clip = to_layout(clip, layout.name)
-    person = most_moving(clip.poses, clip.valid, 1)
-    poses, valid = clip.poses[person], clip.valid[person]
-    if poses.shape[-1] < coords:
-        raise ValueError(f"clip {clip.name!r} is 2D and the model 3D; take a 2D model")
-    if poses.shape[-1] == 3:  # the model saw 3D with y up and images with y down
-        sign = 1.0 if clip.y_up == (coords == 3) else -1.0
-        poses = (poses * np.array([1.0, sign, 1.0], np.float32))[..., :coords]
-    bridged, known = bridge(poses, valid)
-    if not known.any():
-        raise ValueError(
-            f"clip {clip.name!r} has no joint that the model's layout {layout.name} knows"
-        )
-    return bridged[0], known[0], valid[0]
 
 
 def bone_lengths(poses: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
@@ -280,9 +168,9 @@ def judge(result: Clip, driving: Clip, source: Clip, layout_name: str) -> dict[s
     """
     layout = skeletons.get_layout(layout_name)
     coords = result.poses.shape[-1]
-    ours, known, valid = _model_input(result, layout, coords)
-    looks, looks_known, looks_seen = _model_input(source, layout, coords)
-    moves, moves_known, _ = _model_input(driving, layout, coords)
+    ours, known, valid = model_input(result, layout, coords)
+    looks, looks_known, looks_seen = model_input(source, layout, coords)
+    moves, moves_known, _ = model_input(driving, layout, coords)
     known = known & looks_known & moves_known
     ratio = percentile_length(ours, valid, layout) / percentile_length(looks, looks_seen, layout)
     error = 100.0 * np.abs(ratio[np.isfinite(ratio)] - 1.0)
