@@ -1,5 +1,6 @@
 """Pre-training from a config: its work directory, a resumed run, pairs, and what is refused."""
 
+import dataclasses
 import json
 import shutil
 
@@ -15,7 +16,14 @@ from via_jax.data.held_out import held_out
 from via_jax.data.sampling import Window
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.pairs import pair_feed
-from via_jax.pretrain import check_same_model, pretrain, self_error, views_of, window_of
+from via_jax.pretrain import (
+    check_same_model,
+    long_enough,
+    pretrain,
+    self_error,
+    views_of,
+    window_of,
+)
 from via_jax.runs import read_metrics
 from via_jax.training import TrainState
 
@@ -147,6 +155,27 @@ def test_the_screen_needs_the_size_of_the_image(tiny_config, tiny_data):
     tiny_config.data.views.normalisation = "screen"
     with pytest.raises(ValueError, match=r"33 clips have no image size, .* \"screen\" needs; set"):
         views_of(tiny_config, tiny_data)
+
+
+def test_a_size_in_metres_needs_metres(tiny_config, tiny_data):
+    tiny_config.data.views.normalisation = "metric"
+    views_of(tiny_config, tiny_data)
+    manifest = tiny_data.manifest | {"units": "normalised"}
+    with pytest.raises(ValueError, match=r"recorded in normalised, and .* needs metres; set"):
+        views_of(tiny_config, dataclasses.replace(tiny_data, manifest=manifest))
+
+
+def test_sequences_shorter_than_a_window_can_be_left_out(tiny_data):
+    length = tiny_data.length.copy()
+    length[[1, 4]] = 15
+    data = dataclasses.replace(tiny_data, length=length)
+    window = Window(16, TIME_FACTOR, "crop", 1.0, (1.0, 1.0))
+    chosen = np.array([0, 1, 4, 7])
+    np.testing.assert_array_equal(long_enough(data, chosen, window), chosen)
+    dropping = dataclasses.replace(window, drop_shorter=True)
+    np.testing.assert_array_equal(long_enough(data, chosen, dropping), [0, 7])
+    with pytest.raises(ValueError, match=r"no training sequence has 16 frames, the longest has 15"):
+        long_enough(data, chosen[1:3], dropping)
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ def views_of(config: Any, data: store.Prepared, meta: dict | None = None) -> Vie
             f"{data.folder}: {(~data.size.all(axis=1)).sum()} clips have no image size, which"
             ' normalisation "screen" needs; set data.views.normalisation = "body"'
         )
+    if fields["normalisation"] == "metric" and data.manifest["units"] != "metres":
+        raise ValueError(
+            f"{data.folder}: recorded in {data.manifest['units']}, and normalisation"
+            ' "metric" needs metres; set data.views.normalisation = "root"'
+        )
     views = Views(
         layout=data.layout, coords=config.model.coords, y_up=data.manifest["y_up"], **fields
     )

@@ -336,3 +336,12 @@ def test_the_screen_needs_the_size_of_the_image(flat, driving, source):
     unknown = changed(source, image_size=None)
     with pytest.raises(ValueError, match=r"clip 'ben' has no image size.*'screen'.*with .body."):
         retargeting.retarget(variables, meta, driving, unknown)
+
+
+def test_a_size_in_metres_needs_metres(flat, driving, source):
+    variables, meta = flat
+    meta = meta | {"views": meta["views"] | {"normalisation": "metric"}, "statistics": None}
+    with pytest.raises(ValueError, match=r"clip 'ann' is in pixels, .* needs metres; take"):
+        retargeting.retarget(variables, meta, driving, source)
+    clips = [changed(clip, units="metres") for clip in (driving, source)]
+    assert retargeting.retarget(variables, meta, *clips).poses.shape[-1] == 2

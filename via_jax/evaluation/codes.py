@@ -127,6 +127,11 @@ def _decode(model: Autoencoder, variables: Tree, motion: Array, character: Array
 def _frames_of(poses: Array, known: Array, clip: Clip, views: Views) -> Frame:
     """What each window is centred and scaled by, as in the model's training."""
     size = np.zeros((len(poses), 2), np.float32)
+    if views.normalisation == "metric" and clip.units != "metres":
+        raise ValueError(
+            f"clip {clip.name!r} is in {clip.units}, and the model's normalisation"
+            ' "metric" needs metres; take a model trained with "root"'
+        )
     if views.normalisation == "screen":
         if clip.image_size is None:
             raise ValueError(
