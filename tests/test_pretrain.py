@@ -254,3 +254,27 @@ def test_the_held_out_error_counts_every_sequence_once(tiny_config, tiny_data):
     together = error(np.repeat([*counts], [*counts.values()]))  # in batches of 64 and 2
     expected = sum(count * one_by_one[sequence] for sequence, count in counts.items()) / 66
     np.testing.assert_allclose(together, expected, rtol=1e-5)
+
+
+def test_runs_of_equal_shapes_share_one_compilation(tiny_config, tmp_path, monkeypatch):
+    """Seed, pairing and weights are arguments: the compiled program's text does not change."""
+    texts = []
+
+    def lower(step, mesh, count):
+        def run(state, constants):
+            texts.append(jax.jit(step).lower(state, constants).as_text())
+            raise InterruptedError
+
+        return run
+
+    monkeypatch.setattr(pretraining.parallel, "compile_steps", lower)
+
+    def trace(**settings):
+        config = tiny_config.copy_and_resolve_references()
+        config.update_from_flattened_dict(settings)
+        with pytest.raises(InterruptedError):
+            pretrain(config, tmp_path / str(len(texts)))
+
+    trace()
+    trace(**{"seed": 3, "pretrain.clusters.count": 4, "pretrain.weights.velocity": 0.3})
+    assert texts[0] == texts[1]
