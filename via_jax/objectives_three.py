@@ -15,6 +15,8 @@ without partners take part through it alone. The rest is ours, term by term ViA'
 `objectives.cycle_loss`), so that the two networks can be compared without labels.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -72,7 +74,8 @@ def three_encoder_loss(
 
     def loss_fn(params, batch_stats, batch, rng):
         def encode(poses) -> Codes:
-            return model.apply({"params": params}, poses, method="encode")
+            codes: Any = model.apply({"params": params}, poses, method="encode")
+            return codes
 
         def decode(codes: Codes, key):
             return model.apply(

@@ -41,17 +41,14 @@ def test_scaled_driver_against_a_walk_from_the_root(percentile):
     result = baselines.scaled_driver(LAYOUT, percentile)(driving, source)
     assert result.shape == driving.shape and result.dtype == np.float32
     for row in range(len(driving)):
-        legs = [0.0, 0.0]
-        scale = {}
+        legs, scale = [0.0, 0.0], {}  # before and after
         for joint in LAYOUT.depth_first()[1:]:
             ours, theirs = lengths_of(driving[row], joint), lengths_of(source[row], joint)
             if percentile is None:
                 scale[joint] = np.mean(theirs) / np.mean(ours)
             else:
                 scale[joint] = np.percentile(theirs, 95) / np.percentile(ours, 95)
-            if LAYOUT.joints[joint].split("_")[1:] and LAYOUT.joints[joint].split("_")[1] in (
-                *("hip", "knee", "ankle"),
-            ):
+            if LAYOUT.joints[joint].endswith(("_hip", "_knee", "_ankle")):
                 legs[0] += np.mean(ours)
                 legs[1] += np.mean(ours) * scale[joint]
         for frame, pose in enumerate(driving[row]):
@@ -166,18 +163,29 @@ def test_ridge_is_that_of_scikit_learn():
 
 
 def test_noise_wants_regularisation_and_a_linear_truth_none():
-    def copies(seeds):
-        return [(*triple(s)[:2], triple(s)[0]) for s in seeds]
+    def with_truth(truth_of, seeds):
+        pairs = [(sequences(s), sequences(s + 100)) for s in seeds]
+        return [
+            (driving, source, truth_of(driving, s)) for s, (driving, source) in zip(seeds, pairs)
+        ]
 
-    def noise(seeds):
-        return [(*triple(s)[:2], sequences(s + 500)) for s in seeds]
+    def copied(driving, seed):
+        return driving
 
-    alphas = (0.0, 1e-2, 100.0)
-    linear = baselines.fit_ridge(copies(range(30)), copies((40, 41)), LAYOUT, alphas)
+    def noise(driving, seed):
+        return sequences(seed + 500)
+
+    alphas, training, held_out = (0.0, 1e-2, 100.0), range(8), (40, 41)
+    linear = baselines.fit_ridge(
+        with_truth(copied, training), with_truth(copied, held_out), LAYOUT, alphas
+    )
     assert linear.alpha == 0.0 and linear.error[0.0] < 1e-10
-    driving, source, _ = triple(50)
-    np.testing.assert_allclose(linear(driving, source), driving, atol=1e-4)
-    assert baselines.fit_ridge(noise(range(6)), noise((40, 41)), LAYOUT, alphas).alpha == 100.0
+    driving = sequences(50)
+    np.testing.assert_allclose(linear(driving, sequences(51)), driving, atol=1e-4)
+    random = baselines.fit_ridge(
+        with_truth(noise, training), with_truth(noise, held_out), LAYOUT, alphas
+    )
+    assert random.alpha == 100.0
 
 
 def test_moments_do_not_depend_on_the_batches():

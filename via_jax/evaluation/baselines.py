@@ -11,6 +11,7 @@ another number of frames than the driver; the result has the driver's.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from via_jax.data.transforms import bones_of, repose
@@ -64,7 +65,7 @@ class Moments(NamedTuple):
       inputs, outputs: [features], [joints x coords], sums.
       gram, cross: [features, features], [features, joints x coords], sums of products.
       squares: of the outputs' squares, all coordinates together.
-      count: of frames.
+      frames: how many.
     """
 
     inputs: np.ndarray
@@ -72,7 +73,7 @@ class Moments(NamedTuple):
     gram: np.ndarray
     cross: np.ndarray
     squares: float
-    count: int
+    frames: int
 
 
 def moments_of(triples: Iterable[Triple], layout: Layout) -> Moments:
@@ -81,17 +82,23 @@ def moments_of(triples: Iterable[Triple], layout: Layout) -> Moments:
     Raises:
       ValueError: no batch, or a truth that has not the driver's shape.
     """
-    total: list | None = None
+    total: Moments | None = None
     for driving, source, truth in triples:
         if truth.shape != driving.shape:
             raise ValueError(f"truth {truth.shape} and driver {driving.shape} differ in shape")
         x = _features(driving, source, layout)
         y = _relative(truth, layout).reshape(len(x), -1)
-        found = [x.sum(axis=0), y.sum(axis=0), x.T @ x, x.T @ y, float((y * y).sum()), len(x)]
-        total = found if total is None else [a + b for a, b in zip(total, found)]
+        sums = x.sum(axis=0), y.sum(axis=0), x.T @ x, x.T @ y, float((y * y).sum())
+        found = Moments(*sums, frames=len(x))
+        total = found if total is None else together(total, found)
     if total is None:
         raise ValueError("no batch to fit a linear map to; give at least one")
-    return Moments(*total)
+    return total
+
+
+def together(a: Moments, b: Moments) -> Moments:
+    """Moments of the frames of both."""
+    return jax.tree.map(np.add, a, b)
 
 
 class Ridge(NamedTuple):
@@ -152,15 +159,14 @@ def fit_ridge(
     fitted_to, judged_by = moments_of(training, layout), moments_of(held_out, layout)
     error = {alpha: _error(*_solve(fitted_to, alpha), judged_by) for alpha in alphas}
     best = min(error, key=error.__getitem__)
-    both = Moments(*(a + b for a, b in zip(fitted_to, judged_by)))
-    return Ridge(*_solve(both, best), best, error, layout)
+    return Ridge(*_solve(together(fitted_to, judged_by), best), best, error, layout)
 
 
 def _solve(moments: Moments, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Weights and offset that minimise the squared error plus alpha x squared weights."""
-    mean_in, mean_out = moments.inputs / moments.count, moments.outputs / moments.count
-    covariance = moments.gram / moments.count - np.outer(mean_in, mean_in)
-    cross = moments.cross / moments.count - np.outer(mean_in, mean_out)
+    mean_in, mean_out = moments.inputs / moments.frames, moments.outputs / moments.frames
+    covariance = moments.gram / moments.frames - np.outer(mean_in, mean_in)
+    cross = moments.cross / moments.frames - np.outer(mean_in, mean_out)
     # A feature that never changes, as the mean of a centred root's path, gets the weight 0.
     varies = np.diag(covariance) > 1e-12
     size = np.sqrt(np.where(varies, np.diag(covariance), 1.0))
@@ -180,11 +186,11 @@ def _error(weights: np.ndarray, offset: np.ndarray, moments: Moments) -> float:
     total = (
         moments.squares
         + np.trace(fitted)
-        + moments.count * offset @ offset
+        + moments.frames * offset @ offset
         + shift
         - 2 * (weights * moments.cross).sum()
     )
-    return float(total / (moments.count * len(offset)))
+    return float(total / (moments.frames * len(offset)))
 
 
 def _relative(poses: Array, layout: Layout) -> np.ndarray:

@@ -5,6 +5,7 @@ code that runs through time, body and view are one code a sequence, and the deco
 The baseline that ViA's single encoder is compared with. No batch norm, so no batch statistics.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -26,7 +27,11 @@ MOTION_CHANNELS = (64, 96, 128)  # at width 1, as all channels here
 STATIC_CHANNELS = (32, 48, 64)
 BODY_CHANNELS, VIEW_CHANNELS = 16, 8  # of the codes
 DECODER_CHANNELS = (128, 64)
-POOLING = {"max": (nn.max_pool, jnp.max), "average": (nn.avg_pool, jnp.mean)}
+# By 2, and over all time.
+POOLING: dict[str, tuple[Callable, Callable]] = {
+    "max": (nn.max_pool, jnp.max),
+    "average": (nn.avg_pool, jnp.mean),
+}
 
 
 class Codes(NamedTuple):
