@@ -61,7 +61,7 @@ def test_the_dictionary(config, calls, tmp_path):
     assert rows[4]["not_run"] == "K must lie below the 64 channels of the code at width 0.25"
     assert rows[4]["results"] == [] and rows[3]["not_run"] == ""
     table = (tmp_path / "dictionary.md").read_text()
-    assert "| K = 32 | 41.0 ± 1.4 | 5.0 ± 1.4 | 4.0 ± 1.4 |" in table
+    assert "| K = 32 | 41.0 ± 1.4 | 5.00 ± 1.41 | 4.00 ± 1.41 |" in table
     assert "| K = 64 | not run: K must" in table
     lines = list(csv.DictReader((tmp_path / "dictionary.csv").read_text().splitlines()))
     assert lines[1]["cell"] == "without D_c"

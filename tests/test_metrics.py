@@ -93,4 +93,5 @@ def test_bad_input_is_refused(scores, labels, message):
 def test_mean_and_spread():
     assert metrics.spread([]) == ""
     assert metrics.spread([70.04]) == "70.0"
-    assert metrics.spread([1.0, 2.0, 4.0]) == f"2.3 ± {np.std([1, 2, 4], ddof=1):.1f}"
+    assert metrics.spread([1.0, 2.0, 4.0]) == f"2.33 ± {np.std([1, 2, 4], ddof=1):.2f}"
+    assert metrics.spread([10.0, 20.0]) == f"15.0 ± {50**0.5:.1f}"

@@ -57,9 +57,13 @@ def accuracy(scores: Array, labels: Array, classes: list[str]) -> dict:
 
 
 def spread(numbers: list[float]) -> str:
-    """Mean and sample standard deviation as text; one number stands alone."""
+    """Mean and sample standard deviation as text; one number stands alone.
+
+    One digit behind the point, two where the mean lies below 10.
+    """
     if not numbers:
         return ""
-    if len(numbers) == 1:
-        return f"{numbers[0]:.1f}"
-    return f"{np.mean(numbers):.1f} ± {np.std(numbers, ddof=1):.1f}"
+    mean = float(np.mean(numbers))
+    digits = 1 if abs(mean) >= 10 else 2
+    text = f"{mean:.{digits}f}"
+    return text if len(numbers) == 1 else f"{text} ± {np.std(numbers, ddof=1):.{digits}f}"

@@ -124,4 +124,7 @@ def _ridge(config: Any, data: store.Prepared) -> Retargeter:
             yield pairs.driving[part], pairs.source[part], pairs.truth[part]
 
     left = max(2, len(windows) * HELD_OUT_WINDOWS // count)
-    return baselines.fit_ridge(triples(order[left:]), triples(order[:left]), data.layout, STRENGTHS)
+    found = baselines.fit_ridge(
+        triples(order[left:]), triples(order[:left]), data.layout, STRENGTHS
+    )
+    return found.__call__
