@@ -8,8 +8,9 @@ import pytest
 from via_jax.checkpoints import load_model
 from via_jax.data import store
 from via_jax.data.characters import characters_of
+from via_jax.data.prepare import prepare
 from via_jax.evaluation.against_truth import judge_pairs, retargeter_of
-from via_jax.evaluation.paired_protocol import paired, test_pairs_of
+from via_jax.evaluation.paired_protocol import baseline, paired, test_pairs_of
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.pretrain import views_of
 
@@ -55,3 +56,29 @@ def test_a_row_needs_test_characters(paired_config):
     paired_config.data.characters.test = 1
     with pytest.raises(ValueError, match=r"characters\.test=1; expected at least two"):
         test_pairs_of(paired_config, store.load(paired_config.data.folder))
+
+
+def test_the_three_encoders_are_a_row_as_well(paired_config, tiny_data, tmp_path):
+    folder = tmp_path / "tiny15"
+    prepare("prepared", tiny_data.folder, folder, layout="mixamo15")
+    config = paired_config
+    config.data.folder, config.data.protocol = str(folder), "given"
+    config.pretrain.network = "three_encoders"
+    results = paired(config, tmp_path / "run")
+    assert np.isfinite(list(results.values())).all() and results["mse"] > 0
+    config.model.coords = 3
+    with pytest.raises(ValueError, match="mixamo15 in 2D and choose nothing, not mixamo15 in 3D"):
+        paired(config, tmp_path / "other")
+
+
+def test_baselines(paired_config):
+    data = store.load(paired_config.data.folder)
+    pairs = test_pairs_of(paired_config, data)
+    copied = baseline(paired_config, "copied driver")
+    gap = pairs.driving - pairs.truth
+    gap = gap - gap[:, :, [data.layout.index("mid_hip")]]
+    assert copied["mae"] == pytest.approx(100 * np.abs(gap).mean(), rel=1e-4)
+    assert baseline(paired_config, "scaled driver")["not_rigid"] < copied["not_rigid"]
+    assert baseline(paired_config, "ridge")["mse"] < copied["mse"]
+    with pytest.raises(ValueError, match="'shuffled'; expected 'copied driver', 'scaled"):
+        baseline(paired_config, "shuffled")
