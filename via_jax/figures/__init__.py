@@ -1,1 +1,1 @@
-"""Skeletons and curves as pictures (needs the [viz] extra)."""
+"""Skeletons and curves as pictures (which need the [viz] extra), retargeting as a web page."""

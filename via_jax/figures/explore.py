@@ -18,7 +18,7 @@ from via_jax.data.clip import Clip
 from via_jax.evaluation.codes import Coded, directions_of, encode_clip, parts_of, redefined
 from via_jax.evaluation.sliding import cover
 from via_jax.skeletons import Layout
-from via_jax.typing import Tree
+from via_jax.typing import Array, Tree
 
 FRAME_RATE = 30.0  # of a clip that does not say its own
 
@@ -120,7 +120,7 @@ def side_of(layout: Layout, *joints: int) -> str:
     return sides.pop() if len(sides) == 1 else "middle"
 
 
-def packed(array: np.ndarray) -> dict:
+def packed(array: Array) -> dict:
     """{"shape", "base64"} of an array's little-endian float32 values."""
     values = np.ascontiguousarray(array, "<f4")
     return {"shape": list(values.shape), "base64": base64.b64encode(values.tobytes()).decode()}

@@ -162,7 +162,7 @@ function drawView(view, index) {
     width / 2 + (across - x) * perUnit,
     height / 2 + (down - y) * perUnit,
   ];
-  const line = Math.max(1.5 * ratio, Math.min(width, height) / 60);
+  const line = Math.max(2 * ratio, Math.min(width, height) / 60);
   const frame = currentFrame();
   if (view === "result" && isChanged()) {
     context.globalAlpha = 0.22;
