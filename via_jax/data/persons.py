@@ -30,8 +30,8 @@ def bridge(poses: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return filled, known
 
 
-def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` persons of largest motion energy, the most moving first.
+def motion_energy(poses: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """How much each person moves, [persons], in squared units of the poses.
 
     The energy is the variance of the valid joints over time, summed over joints and coords.
     poses: [persons, time, joints, coords]. valid: [persons, time, joints].
@@ -41,5 +41,12 @@ def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
     poses = np.where(valid[..., None], poses, 0.0)  # a missing joint may hold NaN
     mean = poses.sum(axis=1) / seen
     variance = (np.square(poses - mean[:, None]) * weight).sum(axis=1) / seen
-    energy = variance.sum(axis=(1, 2))
-    return np.argsort(-energy, kind="stable")[:count]
+    return np.asarray(variance.sum(axis=(1, 2)))
+
+
+def most_moving(poses: np.ndarray, valid: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` persons of largest motion energy, the most moving first.
+
+    poses: [persons, time, joints, coords]. valid: [persons, time, joints].
+    """
+    return np.argsort(-motion_energy(poses, valid), kind="stable")[:count]

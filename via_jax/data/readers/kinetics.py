@@ -5,8 +5,8 @@ A file holds {"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y] * 18, "sc
 down, whatever its aspect.
 
 What is missing: a joint with score 0 or at (0, 0), and a frame without skeleton. Frames are placed
-by `frame_index`. Persons have no identity in these files; they are followed as in the OpenPose
-reader.
+by `frame_index`. Persons have no identity in these files; they are followed, see
+`tracking.follow`.
 """
 
 from pathlib import Path
@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from via_jax.data.clip import Clip
-from via_jax.data.readers.openpose import follow, frame_rows
+from via_jax.data.readers.detected import frame_rows
 from via_jax.data.readers.strict import checked, field, load_json, numbers
+from via_jax.data.tracking import follow
 
 _JOINTS = 18
 
@@ -39,7 +40,7 @@ def read(item: Path, max_persons: int = 2) -> Clip:
 
     Args:
       item: path of a clip.
-      max_persons: how many persons to keep, see `openpose.follow`; fewer where fewer were seen.
+      max_persons: how many persons to keep, see `tracking.follow`; fewer where fewer were seen.
 
     Returns:
       A clip with label and extra label_index (None and absent where the file has none).

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from via_jax.data.clip import Clip
-from via_jax.data.readers.openpose import follow
 from via_jax.data.readers.strict import checked, field, load_json, numbers
+from via_jax.data.tracking import follow
 
 IMAGE_SIZE = (640, 480)  # width and height in pixels
 _JOINTS = 13
@@ -34,7 +34,7 @@ def read(item: Path, coords: int = 2, max_persons: int = 2) -> Clip:
     Args:
       item: path of a JSON file.
       coords: 2 gives pixels, y down; 3 gives metres, y up, each person around its own origin.
-      max_persons: how many persons to keep, see `openpose.follow`; fewer where fewer were seen.
+      max_persons: how many persons to keep, see `tracking.follow`; fewer where fewer were seen.
 
     Returns:
       A clip named as the file, without the facts that only its data set knows.
