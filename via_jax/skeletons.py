@@ -285,6 +285,11 @@ def get_layout(name: str) -> Layout:
     return _LAYOUTS[name]
 
 
+def all_layouts() -> tuple[Layout, ...]:
+    """Returns all layouts, in the order in which `get_layout` lists them in its errors."""
+    return tuple(_LAYOUTS.values())
+
+
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> ValueError:
     near = difflib.get_close_matches(name, known)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""

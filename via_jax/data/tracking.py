@@ -8,7 +8,6 @@ NumPy and SciPy alone: the processes that prepare data would start slower and la
 """
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,16 +20,49 @@ SHORTEST = 0.1  # a track seen in a smaller share of the frames of the one seen 
 _AHEAD = 10  # frames over which a velocity is trusted
 
 
-@dataclasses.dataclass
-class _Track:
-    """One person over the frames: what was seen when, the body's size, its velocity and id."""
+class _Tracks:
+    """The persons found so far: their sightings, and of each the last one, size, velocity and id.
 
-    # frame -> ([joints, (x, y, ...)], [joints] bool)
-    seen: dict[int, tuple[np.ndarray, np.ndarray]]
-    last: int  # the last of these frames
-    size: float  # largest diagonal of the box around the joints
-    name: int | None  # the detector's id
-    velocity: np.ndarray | None = None  # [(x, y)] per frame
+    Attributes:
+      sightings: of each, frame -> ([joints, (x, y, ...)], [joints] bool).
+      names: of each, the detector's id.
+      places, seen: [tracks, joints, 2] and [tracks, joints], the last sighting.
+      last: [tracks], its frame.
+      size: [tracks], the largest diagonal of the box around the joints.
+      velocity: [tracks, 2] per frame, NaN as long as it is unknown.
+    """
+
+    def __init__(self, joints: int):
+        self.sightings: list[dict[int, tuple[np.ndarray, np.ndarray]]] = []
+        self.names: list[int | None] = []
+        self.places = np.zeros((0, joints, 2))
+        self.seen = np.zeros((0, joints), bool)
+        self.last = np.zeros(0, int)
+        self.size = np.zeros(0)
+        self.velocity = np.zeros((0, 2))
+
+    def begin(self, time: int, poses: np.ndarray, seen: np.ndarray, name: int | None) -> None:
+        """Adds a person, seen for the first time."""
+        places = poses[None, :, :2]
+        self.sightings.append({time: (poses, seen)})
+        self.names.append(name)
+        self.places = np.concatenate([self.places, places])
+        self.seen = np.concatenate([self.seen, seen[None]])
+        self.last = np.append(self.last, time)
+        self.size = np.append(self.size, _sizes(places, seen[None]))
+        self.velocity = np.concatenate([self.velocity, np.full((1, 2), np.nan)])
+
+    def join(self, i: int, time: int, pose: np.ndarray, seen: np.ndarray) -> None:
+        """Adds a sighting to person i."""
+        places = pose[:, :2]
+        common = seen & self.seen[i]
+        if common.any():
+            moved = (places - self.places[i])[common].mean(axis=0) / (time - self.last[i])
+            known = not np.isnan(self.velocity[i]).any()
+            self.velocity[i] = (self.velocity[i] + moved) / 2 if known else moved
+        self.sightings[i][time] = (pose, seen)
+        self.places[i], self.seen[i], self.last[i] = places, seen, time
+        self.size[i] = max(self.size[i], _sizes(places[None], seen[None])[0])
 
 
 def follow(
@@ -71,18 +103,18 @@ def follow(
         raise ValueError(f"max_persons={max_persons}; expected at least 1")
     if not 0 <= min_confidence < 1:
         raise ValueError(f"min_confidence={min_confidence}; expected a number in [0, 1)")
-    tracks: list[_Track] = []
+    tracks = _Tracks(joints)
     for time, people in enumerate(frames):
         if people is not None and len(people):
             names = ids[time] if ids is not None else [None] * len(people)
             _extend(tracks, time, people, names, min_confidence)
-    kept = _main(tracks)[:max_persons]
+    kept = _main(tracks.sightings)[:max_persons]
     columns = next((people.shape[-1] for people in frames if people is not None), 3)
     poses = np.zeros((len(kept), len(frames), joints, columns - 1), np.float32)
     valid = np.zeros((len(kept), len(frames), joints), bool)
-    for person, track in enumerate(kept):
-        for time, (pose, seen) in track.seen.items():
-            poses[person, time] = np.where(seen[:, None], pose, 0.0)
+    for person, sightings in enumerate(kept):
+        for time, (pose, seen) in sightings.items():
+            poses[person, time] = pose
             valid[person, time] = seen
     return poses, valid
 
@@ -126,20 +158,20 @@ def split_persons(clip: Clip) -> list[Clip]:
     ]
 
 
-def _main(tracks: list[_Track]) -> list[_Track]:
+def _main(sightings: list[dict]) -> list[dict]:
     """Returns the tracks that were seen long enough, the main ones first."""
-    longest = max((len(track.seen) for track in tracks), default=0)
+    longest = max(map(len, sightings), default=0)
     rank = {}
-    for i, track in enumerate(tracks):
-        if len(track.seen) >= SHORTEST * longest:
-            poses, valid = (np.stack(part)[None] for part in zip(*track.seen.values()))
+    for i, track in enumerate(sightings):
+        if len(track) >= SHORTEST * longest:
+            poses, valid = (np.stack(part)[None] for part in zip(*track.values()))
             energy = float(motion_energy(poses[..., :2], valid)[0])
-            rank[i] = (2 * len(track.seen) < longest, -energy)
-    return [tracks[i] for i in sorted(rank, key=rank.__getitem__)]
+            rank[i] = (2 * len(track) < longest, -energy)
+    return [sightings[i] for i in sorted(rank, key=rank.__getitem__)]
 
 
 def _extend(
-    tracks: list[_Track],
+    tracks: _Tracks,
     time: int,
     people: np.ndarray,
     names: Sequence[int | None],
@@ -148,69 +180,69 @@ def _extend(
     """Adds a frame's detections to the tracks, or as new tracks."""
     places, confidence = people[..., :2], people[..., 2]
     seen = (confidence > min_confidence) & np.isfinite(places).all(-1) & (places != 0).any(-1)
-    poses = np.delete(people, 2, axis=-1)
+    poses = np.where(seen[..., None], np.delete(people, 2, axis=-1), 0.0)
     free = [person for person in range(len(people)) if seen[person].any()]
-    by_name = {track.name: track for track in tracks if track.name is not None}
+    known = {name: i for i, name in enumerate(tracks.names) if name is not None}
     for person in list(free):
-        track = by_name.get(names[person])
-        if track is not None and track.last < time:  # an id given twice holds for the first
-            _join(track, time, poses[person], seen[person])
+        name = names[person]
+        if name in known and tracks.last[known[name]] < time:  # given twice, it holds for the first
+            tracks.join(known[name], time, poses[person], seen[person])
             free.remove(person)
-    order = sorted(tracks, key=lambda track: -track.last)
-    for last, group in itertools.groupby(order, key=lambda track: track.last):
-        if not free:
-            return
-        if last == time:
-            continue
-        known = list(group)
-        cost = _costs(known, time, poses[free, :, :2], seen[free])
-        for i, track in enumerate(known):
-            for j, person in enumerate(free):
-                if track.name is not None and names[person] is not None:
-                    cost[i, j] = 1.0  # of another id
-        joined = [(i, free[j]) for i, j in zip(*linear_sum_assignment(cost)) if cost[i, j] < 1]
-        for i, person in joined:
-            known[i].name = known[i].name if names[person] is None else names[person]
-            _join(known[i], time, poses[person], seen[person])
-            free.remove(person)
+    candidates = np.flatnonzero(tracks.last < time)
+    if free and len(candidates):
+        cost = _costs(tracks, candidates, time, poses[free, :, :2], seen[free])
+        for j, person in enumerate(free):
+            if names[person] is not None:  # no continuation of another id
+                named = [tracks.names[i] is not None for i in candidates]
+                cost[named, j] = 1.0
+        joined = _assign(cost, tracks.last[candidates])
+        for i, j in joined:
+            person = free[j]
+            if names[person] is not None:
+                tracks.names[candidates[i]] = names[person]
+            tracks.join(candidates[i], time, poses[person], seen[person])
+        taken = {free[j] for _, j in joined}
+        free = [person for person in free if person not in taken]
     for person in free:
-        sighting = (poses[person], seen[person])
-        tracks.append(_Track({time: sighting}, time, _size(*sighting), names[person]))
+        tracks.begin(time, poses[person], seen[person], names[person])
 
 
-def _costs(known: list[_Track], time: int, places: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _assign(cost: np.ndarray, last: np.ndarray) -> list[tuple[int, int]]:
+    """Returns (track, person) pairs of cost below 1; tracks seen last are assigned first."""
+    pairs: list[tuple[int, int]] = []
+    open_columns = np.ones(cost.shape[1], bool)
+    for frame in np.unique(last[(cost < 1).any(axis=1)])[::-1]:
+        rows, columns = np.flatnonzero(last == frame), np.flatnonzero(open_columns)
+        part = cost[np.ix_(rows, columns)]
+        for i, j in zip(*linear_sum_assignment(part)):
+            if part[i, j] < 1:
+                pairs.append((int(rows[i]), int(columns[j])))
+                open_columns[columns[j]] = False
+    return pairs
+
+
+def _costs(
+    tracks: _Tracks, which: np.ndarray, time: int, places: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
     """Returns [tracks, people]: the distance in units of the body, 1 where it is another person."""
-    last_places = np.stack([track.seen[track.last][0][:, :2] for track in known])
-    last_seen = np.stack([track.seen[track.last][1] for track in known])
-    shift = np.zeros((len(known), 1, 2))
-    for i, track in enumerate(known):
-        if track.velocity is not None:
-            shift[i] = track.velocity * min(time - track.last, _AHEAD)
-    common = last_seen[:, None] & seen[None]  # [tracks, people, joints]
+    ahead = np.minimum(time - tracks.last[which], _AHEAD)[:, None]
+    shift = np.nan_to_num(tracks.velocity[which]) * ahead
+    common = tracks.seen[which][:, None] & seen[None]  # [tracks, people, joints]
     count = common.sum(axis=-1)
+    apart = places[None] - tracks.places[which][:, None]  # [tracks, people, joints, 2]
 
-    def distance(expected: np.ndarray) -> np.ndarray:
-        apart = np.where(common[..., None], places[None] - expected[:, None], 0.0)
-        return np.linalg.norm(apart, axis=-1).sum(axis=-1) / np.maximum(count, 1)
+    def mean_length(apart: np.ndarray) -> np.ndarray:
+        length = np.where(common, np.hypot(apart[..., 0], apart[..., 1]), 0.0)
+        return length.sum(axis=-1) / np.maximum(count, 1)
 
-    sizes = np.array([_size(place, mask) for place, mask in zip(places, seen)])
-    reach = np.maximum(np.array([track.size for track in known])[:, None], sizes[None])
-    ahead = distance(last_places + shift)
-    near = (count > 0) & (np.minimum(ahead, distance(last_places)) <= reach)
-    return np.where(near, np.minimum(ahead / np.maximum(reach, 1e-9), 0.999), 1.0)
-
-
-def _join(track: _Track, time: int, pose: np.ndarray, seen: np.ndarray) -> None:
-    last_pose, last_seen = track.seen[track.last]
-    common = seen & last_seen
-    if common.any():
-        moved = (pose - last_pose)[common, :2].mean(axis=0) / (time - track.last)
-        track.velocity = moved if track.velocity is None else (track.velocity + moved) / 2
-    track.seen[time] = (pose, seen)
-    track.last = time
-    track.size = max(track.size, _size(pose, seen))
+    reach = np.maximum(tracks.size[which][:, None], _sizes(places, seen)[None])
+    expected = mean_length(apart - shift[:, None, None])
+    near = (count > 0) & (np.minimum(expected, mean_length(apart)) <= reach)
+    return np.where(near, np.minimum(expected / np.maximum(reach, 1e-9), 0.999), 1.0)
 
 
-def _size(pose: np.ndarray, seen: np.ndarray) -> float:
-    """The diagonal of the box around the joints seen."""
-    return float(np.hypot(*np.ptp(pose[seen, :2], axis=0)))
+def _sizes(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The diagonal of the box around the joints seen of each person, 0 where none is."""
+    low = np.where(seen[..., None], places, np.inf).min(axis=1)
+    high = np.where(seen[..., None], places, -np.inf).max(axis=1)
+    return np.hypot(*np.maximum(high - low, 0.0).T)

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from via_jax import skeletons
 from via_jax.data import tracking
 from via_jax.data.clip import Clip
-from via_jax.data.readers.strict import checked, numbers
+from via_jax.data.readers.strict import checked, load_json, numbers
 
 # Layout by the number of joints in a file, and how many of them make the body. Whole-body models
 # (COCO-WholeBody, Halpe-136) list the face and the hands after it.
@@ -69,7 +69,9 @@ def clip_of(
     """
     counts = {len(person.joints) for people in frames for person in people}
     if not counts:
-        raise ValueError(f"{path}: nobody in {len(frames)} frames; expected a person in one of them")
+        raise ValueError(
+            f"{path}: nobody in {len(frames)} frames; expected a person in one of them"
+        )
     if len(counts) > 1:
         raise ValueError(
             f"{path}: people with {min(counts)} and with {max(counts)} joints; expected one number"
@@ -141,6 +143,29 @@ def track_of(value: Any, where: str) -> int | None:
     if type(value) in (int, float) and abs(value) < 2**53 and value == int(value):
         return int(value)
     raise ValueError(f"{where}: track id {str(seen)[:40]!r}; expected a whole number")
+
+
+def frames_of(item: Path, people_of: Callable[[Any, str], list[Person]]) -> list[list[Person]]:
+    """Reads a folder with a JSON file for each frame, or one file with a list of frames.
+
+    Args:
+      item: the folder or the file.
+      people_of: turns a frame's JSON into its people; takes the place in the file too.
+
+    Raises:
+      ValueError: as `frame_files`, `frame_rows` or people_of; a file that holds no JSON or no list.
+    """
+    if item.is_dir():
+        files = frame_files(item)
+        rows, length = frame_rows([number for number, _ in files], item)
+        frames: list[list[Person]] = [[] for _ in range(length)]
+        for row, (_, path) in zip(rows, files):
+            frames[row] = people_of(load_json(path), str(path))
+        return frames
+    content = load_json(item)
+    if not isinstance(content, list):
+        raise ValueError(f"{item}: of type {type(content).__name__}; expected a list of frames")
+    return [people_of(frame, f"{item}: frame {i}") for i, frame in enumerate(content)]
 
 
 def in_order(

@@ -40,7 +40,7 @@ def find(source: Path) -> list[Path]:
 
 
 def read(item: Path, max_persons: int = 2, min_confidence: float = 0.0) -> Clip:
-    """Reads one video: layout openpose25 or openpose18, 2D, y down.
+    """Reads one video: layout openpose25 or openpose18, 2D, y down; the first body says which.
 
     Args:
       item: folder of frames.
