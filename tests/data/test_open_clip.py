@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -9,16 +10,24 @@ from scipy import io
 
 from via_jax.data import writer
 from via_jax.data.clip import Clip
+from via_jax.data.detect import DETECTORS, FORMATS, RECORDINGS, recognise
 from via_jax.data.open_clip import open_clip
 from via_jax.data.readers import (
+    alphapose,
     asf_amc,
     bvh,
+    coco,
     folder,
     kinetics,
     lcrnet,
+    mediapipe,
+    mmpose,
     nw_ucla,
     openpose,
     penn_action,
+    poses_csv,
+    pyskl,
+    ultralytics,
 )
 from via_jax.skeletons import get_layout
 
@@ -123,26 +132,170 @@ def of_prepared(at):
     return at / "set" / "b" / "1", data.read(0)
 
 
+# What pose detectors write. Numbers for two people of `joints` joints at time t.
+
+
+def numbers(joints, t, person=0):
+    return [value for j in range(joints) for value in (10.5 + 99 * person + j, 5.0 + j + t, 0.75)]
+
+
+def dumped(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+def frames_in(folder, *frames):
+    folder.mkdir()
+    for t, frame in enumerate(frames):
+        dumped(folder / f"frame_{t}.json", frame)
+    return folder
+
+
+def alphapose_list(at):
+    records = [
+        {"image_id": f"{t}.jpg", "category_id": 1, "keypoints": numbers(26, t, p), "score": 1.5}
+        for t in range(2)
+        for p in range(2)
+    ]
+    path = dumped(at / "alphapose-results.json", records)
+    return path, alphapose.read(path)
+
+
+def alphapose_eval(at):  # numbers for names, but a box, which COCO results have not
+    records = [
+        {"image_id": t, "keypoints": numbers(17, t), "score": 1.5, "box": [1, 2, 3, 4], "idx": 1}
+        for t in range(2)
+    ]
+    path = dumped(at / "eval.json", records)
+    return path, alphapose.read(path)
+
+
+def alphapose_cmu(at):
+    images = {f"{t}.jpg": {"bodies": [{"joints": numbers(18, t)}]} for t in range(2)}
+    path = dumped(at / "cmu.json", images)
+    return path, alphapose.read(path)
+
+
+def alphapose_folder(at):
+    images = [{"people": [{"pose_keypoints_2d": numbers(18, t)}] if t else []} for t in range(3)]
+    path = frames_in(at / "sep-json", *images)
+    return path, alphapose.read(path)
+
+
+def instances(t):
+    triples = np.reshape(numbers(17, t), (-1, 3))
+    return [{"keypoints": triples[:, :2].tolist(), "keypoint_scores": triples[:, 2].tolist()}]
+
+
+def mmpose_video(at):
+    info = [{"frame_id": t, "instances": instances(t)} for t in range(2)]
+    path = dumped(at / "results.json", {"meta_info": {}, "instance_info": info})
+    return path, mmpose.read(path)
+
+
+def mmpose_list(at):
+    path = dumped(at / "a.json", [{"frame_id": t, "instances": instances(t)} for t in range(2)])
+    return path, mmpose.read(path)
+
+
+def mmpose_folder(at):
+    path = frames_in(at / "predictions", [], instances(1), instances(2))
+    return path, mmpose.read(path)
+
+
+def boxes(t):
+    x, y, seen = np.reshape(numbers(17, t), (-1, 3)).T.tolist()
+    return [{"name": "person", "keypoints": {"x": x, "y": y, "visible": seen}}]
+
+
+def ultralytics_file(at):
+    path = dumped(at / "yolo.json", [[], boxes(1), boxes(2)])
+    return path, ultralytics.read(path)
+
+
+def ultralytics_folder(at):
+    path = frames_in(at / "yolo", [], boxes(1), boxes(2))
+    return path, ultralytics.read(path)
+
+
+def landmarks(t):
+    rows = np.reshape(numbers(33, t), (-1, 3)) / 100
+    return [{"x": x, "y": y, "z": 0.0, "visibility": seen} for x, y, seen in rows.tolist()]
+
+
+def mediapipe_file(at):
+    path = dumped(
+        at / "mp.json",
+        [{"pose_landmarks": []}, *[{"pose_landmarks": [landmarks(t)]} for t in range(2)]],
+    )
+    return path, mediapipe.read(path)
+
+
+def mediapipe_bare(at):
+    path = dumped(at / "bare.json", [None, landmarks(0), landmarks(1)])
+    return path, mediapipe.read(path)
+
+
+def mediapipe_folder(at):
+    path = frames_in(at / "mp", {}, {"landmarks": [landmarks(0)]}, {"landmarks": [landmarks(1)]})
+    return path, mediapipe.read(path)
+
+
+def coco_results(at):
+    records = [
+        {"image_id": t, "category_id": 1, "keypoints": numbers(17, t), "score": 1} for t in (7, 8)
+    ]
+    path = dumped(at / "keypoints_results.txt", records)  # by what it holds, not by its name
+    return path, coco.read(path)
+
+
+def table(at):
+    path = at / "poses.csv"
+    path.write_text("frame,nose_x,nose_y\n0,10,20\n1,10,21\n")
+    return path, poses_csv.read(path)
+
+
 KINDS = {
-    openpose_folder: ("openpose25", "video"),
-    npz: ("coco17", "wave"),
-    mat: ("penn13", "0001"),
-    bvh_file: ("bandai22", "walk"),
-    amc: ("hdm05", "01_02"),
-    ucla_json: ("kinect20", "a08_s03_e02_v01"),
-    kinetics_json: ("openpose18", "abc"),
-    lcrnet_json: ("lcrnet13", "walk_pose3d"),
-    of_prepared: ("unik17", "b/1"),
+    openpose_folder: ("openpose", "openpose25", "video"),
+    npz: ("npz", "coco17", "wave"),
+    mat: ("penn_action", "penn13", "0001"),
+    bvh_file: ("bvh", "bandai22", "walk"),
+    amc: ("asf_amc", "hdm05", "01_02"),
+    ucla_json: ("nw_ucla", "kinect20", "a08_s03_e02_v01"),
+    kinetics_json: ("kinetics", "openpose18", "abc"),
+    lcrnet_json: ("lcrnet", "lcrnet13", "walk_pose3d"),
+    of_prepared: ("prepared", "unik17", "b/1"),
+    alphapose_list: ("alphapose", "halpe26", "alphapose-results"),
+    alphapose_eval: ("alphapose", "coco17", "eval"),
+    alphapose_cmu: ("alphapose", "openpose18", "cmu"),
+    alphapose_folder: ("alphapose", "openpose18", "sep-json"),
+    mmpose_video: ("mmpose", "coco17", "results"),
+    mmpose_list: ("mmpose", "coco17", "a"),
+    mmpose_folder: ("mmpose", "coco17", "predictions"),
+    ultralytics_file: ("ultralytics", "coco17", "yolo"),
+    ultralytics_folder: ("ultralytics", "coco17", "yolo"),
+    mediapipe_file: ("mediapipe", "mediapipe33", "mp"),
+    mediapipe_bare: ("mediapipe", "mediapipe33", "bare"),
+    mediapipe_folder: ("mediapipe", "mediapipe33", "mp"),
+    coco_results: ("coco", "coco17", "keypoints_results"),
+    table: ("csv", "unik17", "poses"),
 }
+
+
+def test_every_format_is_tried():
+    assert {*DETECTORS, *RECORDINGS, "prepared"} == {kind for kind, _, _ in KINDS.values()}
+    assert set(FORMATS) == {*DETECTORS, *RECORDINGS, "prepared", "pyskl"}
 
 
 @pytest.mark.parametrize("write", KINDS)
 def test_every_kind_is_recognised(tmp_path, write, monkeypatch):
     path, expected = write(tmp_path)
+    assert recognise(path) == KINDS[write][0]
     for spelling in (path, str(path)):
-        clip = open_clip(spelling)
-        assert (clip.layout, clip.name) == KINDS[write]
-        assert same(clip, expected)
+        for name in (None, KINDS[write][0]):
+            clip = open_clip(spelling, file_format=name)
+            assert (clip.layout, clip.name) == KINDS[write][1:]
+            assert same(clip, expected)
     monkeypatch.chdir(tmp_path)
     assert same(open_clip(path.relative_to(tmp_path)), expected)
 
@@ -167,19 +320,83 @@ def test_real_recordings(shared_data, path):
     assert np.ptp(clip.poses[clip.valid], axis=0).min() > 0
 
 
+# What is named
+
+
+def test_people_and_confidence(tmp_path):
+    path, both = alphapose_list(tmp_path)
+    assert both.num_persons == 2 and open_clip(path, max_persons=1).num_persons == 1
+    with pytest.raises(ValueError, match=r"no person"):
+        open_clip(path, min_confidence=0.75)
+    for write in (kinetics_json, lcrnet_json, openpose_folder, mediapipe_file, table):
+        assert open_clip(write(tmp_path)[0], max_persons=1).num_persons == 1
+
+
+def test_the_layout_may_be_named(tmp_path):
+    assert open_clip(coco_results(tmp_path)[0], layout="h36m17").layout == "h36m17"
+    for write in (bvh_file, mediapipe_file, openpose_folder):
+        path, clip = write(tmp_path)
+        assert open_clip(path, layout=clip.layout).layout == clip.layout
+        with pytest.raises(ValueError, match=rf"layout {clip.layout}; expected sbu15, as named"):
+            open_clip(path, layout="sbu15")
+    with pytest.raises(ValueError, match=r"unknown layout: .coco71. .did you mean coco17"):
+        open_clip(coco_results(tmp_path)[0], layout="coco71")
+
+
+def test_the_size_of_the_image(tmp_path):
+    clip = open_clip(mediapipe_file(tmp_path)[0], image_size=(640, 480))
+    assert clip.image_size == (640, 480) and clip.units == "pixels"
+
+
+def test_a_named_format_is_the_one_that_is_read(tmp_path):
+    path, _ = coco_results(tmp_path)
+    assert open_clip(path, file_format="alphapose").name == "keypoints_results"
+    with pytest.raises(ValueError, match=r"txt: frame 0: of type dict; expected a list of boxes"):
+        open_clip(path, file_format="ultralytics")
+    with pytest.raises(ValueError, match=r"format 'yolo'; expected one of openpose, alphapose"):
+        open_clip(path, file_format="yolo")
+    with pytest.raises(ValueError, match=r"no prepared data set above it; expected FOLDER/NAME"):
+        open_clip(path, file_format="prepared")
+
+
+def test_pickles_are_read_only_when_named(tmp_path):
+    scores = np.ones((1, 2, 17), np.float16)
+    record = {"frame_dir": "a/b", "label": 3, "total_frames": 2, "img_shape": (480, 640)}
+    record |= {"keypoint": np.ones((1, 2, 17, 2), np.float16), "keypoint_score": scores}
+    path = tmp_path / "ntu.pkl"
+    path.write_bytes(pickle.dumps({"split": {"train": ["a/b"]}, "annotations": [record]}))
+    clip = open_clip(path / "a" / "b", file_format="pyskl")
+    assert same(clip, pyskl.read(pyskl.find(path)[0])) and clip.name == "a/b"
+    with pytest.raises(ValueError, match=r"ntu.pkl has no clip 'c'; its names look like \['a/b'\]"):
+        open_clip(path / "c", file_format="pyskl")
+    with pytest.raises(ValueError, match=r"can hold programs; .* then name the format pyskl"):
+        open_clip(path / "a" / "b")
+    with pytest.raises(ValueError, match=r"its clips are FILE\.pkl/NAME, with the format named"):
+        open_clip(path)
+    with pytest.raises(ValueError, match=r"no file above it; expected FILE\.pkl/NAME"):
+        open_clip(tmp_path / "absent.pkl" / "a", file_format="pyskl")
+
+
 # What is refused
 
 
 def test_paths_that_hold_no_clip(tmp_path):
     prepared = of_prepared(tmp_path)[0].parents[1]
     (tmp_path / "video.mp4").touch()
+    (tmp_path / "film.mp4").write_bytes(bytes(9))
+    (tmp_path / "labels.csv").write_text("name,label\na,b\n")
     (tmp_path / "dir.npz").mkdir()
-    wanted = r"; expected a folder of OpenPose frames, an \.npz, .* or a prepared data set followed"
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "1.json").write_text("[3]")
+    wanted = r"; expected a folder of OpenPose frames; JSON of .* or a prepared data set followed"
     cases = {
         tmp_path / "absent.bvh": "absent.bvh: nothing",
-        tmp_path / "video.mp4": "video.mp4: a file of another kind",
-        tmp_path / "dir.npz": r"dir.npz: a folder without \*_keypoints.json",
-        prepared: r"set: a folder without \*_keypoints.json",
+        tmp_path / "video.mp4": "video.mp4: an empty file",
+        tmp_path / "film.mp4": "film.mp4: a file of another kind",
+        tmp_path / "labels.csv": "labels.csv: CSV with the columns name, label",
+        tmp_path / "dir.npz": r"dir.npz: a folder without \*\.json",
+        tmp_path / "odd": r"odd: a folder whose 1\.json holds a list of int values",
+        prepared: r"set: a prepared data set without the name of a clip",
     }
     for path, message in cases.items():
         with pytest.raises(ValueError, match=message + wanted):
@@ -195,11 +412,17 @@ def test_an_unknown_clip_of_a_prepared_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"skeletons": [', "a.json: is not JSON: Expecting value"),
-        ("\xff", "a.json: is not JSON: 'utf-8' codec"),
-        ("[" * 100_000, "a.json: is not JSON: .*recursion"),
-        ('{"people": []}', r"a.json: JSON without 'skeletons' \(NW-UCLA\), 'data' \(Kinetics"),
-        ("[1, 2]", "a.json: JSON without 'skeletons'"),
+        ('{"skeletons": [', "a.json: Expecting value.* expected a complete JSON file"),
+        ("\xff", "a.json: 'utf-8' codec"),
+        ("[" * 100_000, "a.json: lists nested too deeply"),
+        ("[" * 900 + "]" * 900, "a.json: "),
+        ('{"people": []}', r"a.json: one frame of OpenPose; open the folder"),
+        ("[1, 2]", "a.json: JSON that holds a list of int values; expected .* AlphaPose, MMPose"),
+        ('{"a": 1, "b": 2}', "a.json: JSON that holds an object with 'a', 'b'; expected"),
+        ('[{"keypoints": 3}]', "a.json: JSON that holds a list of an object with 'keypoints'"),
+        ("7", "a.json: JSON that holds int values"),
+        ("[]", "a.json: nobody in 0 frames"),
+        ("[[], []]", "a.json: nobody in 2 frames"),
         ('{"data": [1]}', "a.json: frame 0: of type int; expected an object"),
         ('{"skeletons": []}', "a.json: expected a name aAA_sSS_eEE_vVV.json"),
     ],
