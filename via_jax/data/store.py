@@ -20,6 +20,17 @@ from via_jax import skeletons
 from via_jax.data.clip import Clip
 
 FORMAT = 2
+_KINDS = {  # of the manifest's fields
+    "sha256": dict,
+    "clips": int,
+    "rows": int,
+    "coords": int,
+    "classes": list,
+    "layout": str,
+    "units": str,
+    "y_up": bool,
+    "dataset": str,
+}
 ROLES = ("", "train", "test", "validation")  # codes of the split columns
 
 
@@ -177,13 +188,24 @@ def load(folder: Path, verify: bool = False) -> Prepared:
         )
     try:
         manifest = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}; prepare the data again") from error
-    if manifest.get("format") != FORMAT:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
         raise ValueError(
-            f"{path}: format {manifest.get('format')!r}; this version reads {FORMAT}: prepare the"
-            " data again"
+            f"{path}: format {str(found)[:40]}; this version reads {FORMAT}: prepare the data again"
         )
+    try:
+        return _opened(folder, manifest, verify)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+        reason = f"{type(error).__name__}: {error}"[:300]
+        raise ValueError(f"{path} is damaged: {reason}; prepare the data again") from error
+
+
+def _opened(folder: Path, manifest: dict, verify: bool) -> Prepared:
+    for key, kind in _KINDS.items():
+        if type(manifest[key]) is not kind:
+            raise TypeError(f"{key} of type {type(manifest[key]).__name__}, not {kind.__name__}")
     for name, expected in manifest["sha256"].items():
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; prepare the data again")
@@ -208,6 +230,8 @@ def load(folder: Path, verify: bool = False) -> Prepared:
         for key in list(table)
         if key.startswith("split_")
     }
+    if manifest["clips"] != len(table["names"]) or table["label"].max() >= len(manifest["classes"]):
+        raise LookupError("another number of clips or classes than in clips.npz")
     return Prepared(
         folder=folder,
         manifest=manifest,

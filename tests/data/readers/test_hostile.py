@@ -299,7 +299,7 @@ def of_amc(at):
 
 def bvh_text(names, link):
     opened = "".join(
-        f"{link if n else 'ROOT'} {name}\n{{\nOFFSET 0 {5 * n} 0\nCHANNELS 3 Zrotation Xrotation"
+        f"{link if n else 'ROOT'} {name}\n{{\nOFFSET 0 20 0\nCHANNELS 3 Zrotation Xrotation"
         " Yrotation\n"
         for n, name in enumerate(names)
     )

@@ -270,7 +270,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _check(good: bool, path: Path, line: int, seen: str, expected: str) -> None:
     if not good:
-        raise ValueError(f"{path}: line {line}: saw {seen}; expected {expected}")
+        raise ValueError(f"{path}: line {line}: saw {seen[:200]}; expected {expected}")
 
 
 def _numbers(path: Path, line: int, words: Sequence[str], count: int) -> list[float]:

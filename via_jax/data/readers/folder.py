@@ -233,7 +233,8 @@ def _poses(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[np.ndarray, np
         )
     if not np.isin(valid, (0, 1)).all():
         raise ValueError(f"{path}: valid holds other values than 0 and 1; expected bool")
-    wide = poses.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # damage can make a signalling NaN
+        wide = poses.astype(np.float64)
     valid = (valid != 0) & ~np.isnan(wide).any(axis=-1)
     wide = np.where(valid[..., None], wide, 0.0)
     if (np.abs(wide) > _LARGEST).any():
@@ -257,7 +258,15 @@ def _scalar(arrays: Mapping[str, np.ndarray], key: str, kinds: str, path: Path) 
 
 
 def _text(arrays: Mapping[str, np.ndarray], key: str, path: Path) -> str | None:
-    return str(_scalar(arrays, key, "U", path)) if key in arrays else None
+    if key not in arrays:
+        return None
+    value = _scalar(arrays, key, "U", path)
+    try:
+        text = str(value)
+        list(text)  # NumPy takes any bytes for characters; Python stumbles when it looks at them
+    except Exception as error:
+        raise ValueError(f"{path}: {key} is no text; expected characters of Unicode") from error
+    return text
 
 
 def _image_size(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[int, int] | None:

@@ -126,7 +126,9 @@ def _load(path: Path) -> np.ndarray:
             if math.prod(shape) * dtype.itemsize != held:
                 raise ValueError(f"{dtype} of shape {shape} in {held} bytes")
             file.seek(0)
-            return np.load(file, allow_pickle=False).astype(np.float64)
+            raw = np.load(file, allow_pickle=False)
+            # A signalling NaN, which damage can make, would warn in every later computation.
+            return np.where(np.isfinite(raw), raw, np.nan).astype(np.float64)
     except Exception as error:  # a damaged header raises whatever NumPy's parser stumbles on
         raise ValueError(
             f"{path}: {error}; expected an .npy of floats, [15 joints, 3, time]"

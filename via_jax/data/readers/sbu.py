@@ -106,10 +106,10 @@ def _row(line: str, where: str) -> list[float]:
         try:
             row.append(float(word))
         except ValueError as error:
-            raise ValueError(f"{where}: {word!r}; expected a number") from error
+            raise ValueError(f"{where}: {word[:40]!r}; expected a number") from error
     if not row[0].is_integer():
-        raise ValueError(f"{where}: frame number {words[0]!r}; expected a whole number")
+        raise ValueError(f"{where}: frame number {words[0][:40]!r}; expected a whole number")
     for word, value in zip(words[1:], row[1:], strict=True):
         if abs(value) > _LARGEST and not math.isnan(value):
-            raise ValueError(f"{where}: {word!r}; expected coordinates between 0 and 7.8125")
+            raise ValueError(f"{where}: {word[:40]!r}; expected coordinates between 0 and 7.8125")
     return row
