@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # The PyTorch reference of the parity tests; TORCH= leaves it out, those tests then skip.
 TORCH ?= torch
 
-.PHONY: quickstart test soak format clean
+.PHONY: quickstart test soak format export-onnx clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or later is needed'"
@@ -35,5 +35,21 @@ format: $(VENV)/installed
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
+# ONNX of a checkpoint: make export-onnx CHECKPOINT=runs/NAME OUT=exported/NAME
+# jax2onnx needs an older orbax than this package, so it has an environment of its own.
+ONNX_VENV ?= .venv-onnx
+OUT ?= exported/$(notdir $(CHECKPOINT))
+
+$(ONNX_VENV)/installed:
+	$(PYTHON) -m venv $(ONNX_VENV)
+	$(ONNX_VENV)/bin/python -m pip install --quiet \
+	  jax2onnx==0.17.1 jax==0.10.2 flax==0.12.8 onnxruntime absl-py scipy
+	touch $@
+
+export-onnx: $(VENV)/installed $(ONNX_VENV)/installed
+	test -f $(OUT)/model.json || \
+	  $(RUN) -m experiments.export --checkpoint=$(CHECKPOINT) --out=$(OUT)
+	$(ONNX_VENV)/bin/python -m experiments.export_onnx --folder=$(OUT)
+
 clean:
-	rm -rf $(VENV) .cache build *.egg-info
+	rm -rf $(VENV) $(ONNX_VENV) .cache build *.egg-info

@@ -13,14 +13,18 @@ from via_jax.data.views import Views
 from via_jax.evaluation.clips import over_clips
 from via_jax.models.classifier import mean_over_time
 from via_jax.models.dictionary import DirectionDictionary
-from via_jax.models.encoder import Encoder, mean_over_persons
+from via_jax.models.encoder import POOLING, Encoder, mean_over_persons
 from via_jax.typing import Array, Batch, Tree
 
 
 def encoder_parts(model: dict) -> tuple[Encoder, DirectionDictionary]:
-    """The encoder and the dictionary of a model section, see configs/base.py."""
+    """The encoder and the dictionary of a model section, see configs/base.py.
+
+    Only converted weights have a "pooling" of their own.
+    """
+    pooling = model.get("pooling", POOLING)
     return (
-        Encoder(model["width"], model["num_heads"], jnp.dtype(model["dtype"])),
+        Encoder(model["width"], model["num_heads"], jnp.dtype(model["dtype"]), pooling),
         DirectionDictionary(model["num_directions"], model["learned_directions"]),
     )
 
@@ -39,7 +43,7 @@ def features_of(
       published_persons: average absent persons too, as the published code does.
 
     Raises:
-      ValueError: another feature.
+      ValueError: another feature, or "motion" of weights without a dictionary.
     """
     if feature == "poses":
         return batch["poses"].reshape(len(batch["poses"]), -1)
@@ -48,6 +52,11 @@ def features_of(
         poses = without_absent(poses, batch["present"])
     if feature not in ("motion", "code"):
         raise ValueError(f'feature={feature!r}; expected "motion", "code" or "poses"')
+    if feature == "motion" and "dictionary" not in variables["params"]:
+        raise ValueError(
+            'feature="motion" of weights without a dictionary, such as a converted classifier;'
+            ' take feature="code"'
+        )
     encoder, dictionary = encoder_parts(model)
     code: Any = encoder.apply(
         {
@@ -147,14 +156,18 @@ def adapt(
 
 
 def repeat_persons(variables: Tree, persons: int) -> Tree:
-    """Gives a one-person encoder the input batch norm of several: its entries, once per person."""
+    """Gives an encoder the input batch norm of so many persons.
 
-    def repeat(norm: dict) -> dict:
-        return {name: np.tile(np.asarray(value), persons) for name, value in norm.items()}
+    The entries of a one-person encoder are repeated for each; one of more persons, such as a
+    converted classifier, keeps those of the first ones.
+    """
+    block = variables["params"]["encoder"]["block1"]["spatial"]
+    size = persons * block["dependency"].shape[-1] * block["kernel"].shape[1]  # joints x coords
 
     def widen(tree: Tree) -> Tree:
-        encoder = {**tree["encoder"], "input_norm": repeat(tree["encoder"]["input_norm"])}
-        return {**tree, "encoder": encoder}
+        norm = tree["encoder"]["input_norm"]
+        norm = {name: np.resize(np.asarray(value), size) for name, value in norm.items()}
+        return {**tree, "encoder": {**tree["encoder"], "input_norm": norm}}
 
     return {
         **variables,

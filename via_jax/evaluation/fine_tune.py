@@ -17,6 +17,7 @@ from via_jax.evaluation.clips import over_clips
 from via_jax.evaluation.features import repeat_persons
 from via_jax.evaluation.fusion import Scores, write_scores
 from via_jax.models.classifier import Classifier
+from via_jax.models.encoder import POOLING
 from via_jax.optimizers import optimizer_of
 from via_jax.runs import Run
 from via_jax.training import LossFn, TrainState, create_state, train_step
@@ -117,6 +118,32 @@ def clip_feed(
     return loop.Feed(draw, finish, clips=batch, given=given)
 
 
+def classifier_of(model: dict, num_classes: int, feature: str) -> Classifier:
+    """The classifier on the encoder of a model section, see `features.encoder_parts`."""
+    return Classifier(
+        num_classes=num_classes,
+        width=model["width"],
+        num_heads=model["num_heads"],
+        num_directions=model["num_directions"],
+        learned_directions=model["learned_directions"],
+        dtype=model["dtype"],
+        feature=feature,
+        pooling=model.get("pooling", POOLING),
+    )
+
+
+def log_probabilities(
+    model: Classifier, variables: Tree, inputs: Batch, published_persons: bool
+) -> Array:
+    """Log-probabilities of the classes, float32 [batch, classes]. inputs: see `over_clips`."""
+    poses, present, weight = inputs["poses"], inputs["present"], inputs.get("weight")
+    if published_persons:
+        poses = batches.without_absent(poses, present)
+        present = jnp.ones_like(present)
+    logits: Any = model.apply(variables, poses, False, present, weight)
+    return jax.nn.log_softmax(logits.astype(jnp.float32))
+
+
 def score(
     model: Classifier,
     variables: Tree,
@@ -132,13 +159,8 @@ def score(
 ) -> np.ndarray:
     """Log-probabilities of the classes for clips, float32 [clips, classes]; see `over_clips`."""
 
-    def function(variables: Any, inputs: Batch) -> Any:
-        poses, present, weight = inputs["poses"], inputs["present"], inputs.get("weight")
-        if published_persons:
-            poses = batches.without_absent(poses, present)
-            present = jnp.ones_like(present)
-        logits: Any = model.apply(variables, poses, False, present, weight)
-        return jax.nn.log_softmax(logits.astype(jnp.float32))
+    def function(variables: Any, inputs: Batch) -> Array:
+        return log_probabilities(model, variables, inputs, published_persons)
 
     return over_clips(
         function,
@@ -205,15 +227,7 @@ def fine_tune(
             )
     batch = min(batch, len(train))
     parallel.check_batch(batch, parallel.data_mesh())
-    classifier = Classifier(
-        num_classes=len(data.classes),
-        width=model["width"],
-        num_heads=model["num_heads"],
-        num_directions=model["num_directions"],
-        learned_directions=model["learned_directions"],
-        dtype=model["dtype"],
-        feature=feature,
-    )
+    classifier = classifier_of(model, len(data.classes), feature)
     shape = (2, persons, window.padded, data.layout.num_joints, views.coords)
     init = jax.jit(lambda k: classifier.init(k, np.zeros(shape, np.float32), False))
     variables = init(jax.random.key(seed))
@@ -279,14 +293,13 @@ def from_pretrained(variables: Tree, pretrained: Tree, persons: int) -> Tree:
     Raises:
       ValueError: arrays of another shape, with their names.
     """
-    if persons > 1:
-        pretrained = repeat_persons(pretrained, persons)
+    pretrained = repeat_persons(pretrained, persons)
     result = {"params": dict(variables["params"]), "batch_stats": dict(variables["batch_stats"])}
     for part in ("params", "batch_stats"):
         for module in result[part]:
             if module == "head":
                 continue
-            new, old = result[part][module], pretrained[part][module]
+            new, old = result[part][module], pretrained[part].get(module, {})
             for path, value in jax.tree_util.tree_leaves_with_path(new):
                 found = _at(old, path)
                 if found is None or found.shape != value.shape:

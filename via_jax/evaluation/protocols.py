@@ -68,8 +68,7 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
     data = store.load(config.data.folder).of_protocol(config.data.protocol)
     window = window_of(config.data)
     variables, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
-    if config.data.persons > 1:
-        variables = features.repeat_persons(variables, config.data.persons)
+    variables = features.repeat_persons(variables, config.data.persons)
     train, left, test = split_clips(config, data, 1.0)
     common = {
         "model": config.model.to_dict(),

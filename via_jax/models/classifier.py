@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from via_jax.models.dictionary import DirectionDictionary
-from via_jax.models.encoder import Encoder, mean_over_persons
+from via_jax.models.encoder import POOLING, Encoder, mean_over_persons
 from via_jax.typing import Array
 
 
@@ -26,6 +26,7 @@ class Classifier(nn.Module):
       width, num_heads, dtype: as in the encoder.
       num_directions, learned_directions: as in the dictionary.
       feature: "code" classifies the mean over time of r, "motion" that of r_m.
+      pooling: as in the encoder.
     """
 
     num_classes: int
@@ -35,9 +36,11 @@ class Classifier(nn.Module):
     learned_directions: bool
     feature: str
     dtype: Any = "float32"
+    pooling: int = POOLING
 
     def setup(self):  # noqa: D102
-        self.encoder = Encoder(self.width, self.num_heads, jnp.dtype(self.dtype))
+        dtype = jnp.dtype(self.dtype)
+        self.encoder = Encoder(self.width, self.num_heads, dtype, self.pooling)
         if self.feature == "motion":
             self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)
         elif self.feature != "code":

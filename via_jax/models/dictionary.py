@@ -24,6 +24,19 @@ class Split(NamedTuple):
     magnitudes: Array
 
 
+def split_by(directions: Array, code: Array, weight: Array | None) -> Split:
+    """Splits a code by orthonormal directions [channels, directions] (Eq. 1 and 2)."""
+    directions = directions.astype(code.dtype)
+    if weight is None:
+        mean = code.mean(axis=1)
+    else:
+        weight = weight[..., None]
+        mean = (code * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1e-6)
+    magnitudes = mean @ directions  # a body keeps its proportions over time
+    character = magnitudes @ directions.T
+    return Split(code - character[:, None], character, magnitudes)
+
+
 class DirectionDictionary(nn.Module):
     """Splits a code into a constant character and the motion around it.
 
@@ -53,15 +66,7 @@ class DirectionDictionary(nn.Module):
                 f"num_directions={self.num_directions} must lie in [1, {channels}), below the"
                 " channels of the code: take fewer directions or a wider model"
             )
-        directions = self.directions(channels).astype(code.dtype)
-        if weight is None:
-            mean = code.mean(axis=1)
-        else:
-            weight = weight[..., None]
-            mean = (code * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1e-6)
-        magnitudes = mean @ directions  # a body keeps its proportions over time
-        character = magnitudes @ directions.T
-        return Split(code - character[:, None], character, magnitudes)
+        return split_by(self.directions(channels), code, weight)
 
     @nn.nowrap
     def directions(self, channels: int) -> Array:

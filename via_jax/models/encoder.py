@@ -171,11 +171,14 @@ class Encoder(nn.Module):
       width: multiplies the channels of every block; 1 is the paper's model, with 256-channel codes.
       num_heads: heads of the spatial units, 3 in the paper (4 in the published NTU models).
       dtype: compute type of the layers; parameters and statistics stay in float32.
+      pooling: of the code over time; 1 leaves it out, as the published classifiers do, and gives
+        time / 4 codes, rounded up, of any time.
     """
 
     width: float
     num_heads: int
     dtype: Any = jnp.float32
+    pooling: int = POOLING
 
     @nn.compact
     def __call__(self, poses: Array, train: bool) -> jax.Array:
@@ -193,7 +196,7 @@ class Encoder(nn.Module):
                 f"poses have shape {poses.shape}; expected [batch, persons, time, joints, coords]"
             )
         batch, persons, time, joints, coords = poses.shape
-        if time == 0 or time % TIME_FACTOR:
+        if time == 0 or (self.pooling > 1 and time % TIME_FACTOR):
             raise ValueError(
                 f"a window of {time} frames does not divide by {TIME_FACTOR}; pad it with"
                 " via_jax.data.transforms.pad_window"
@@ -213,7 +216,8 @@ class Encoder(nn.Module):
                 name=f"block{index + 1}",
             )(x, train)
         code = x.mean(axis=1)  # over joints: [sequences, time / 4, channels]
-        code = code.reshape(batch, persons, time // TIME_FACTOR, POOLING, -1).mean(axis=3)
+        steps = code.shape[1] // self.pooling
+        code = code.reshape(batch, persons, steps, self.pooling, -1).mean(axis=3)
         return at_least_float32(code)
 
 
