@@ -43,7 +43,7 @@ OUT ?= exported/$(notdir $(CHECKPOINT))
 $(ONNX_VENV)/installed:
 	$(PYTHON) -m venv $(ONNX_VENV)
 	$(ONNX_VENV)/bin/python -m pip install --quiet \
-	  jax2onnx==0.17.1 jax==0.10.2 flax==0.12.8 onnxruntime absl-py scipy
+	  jax2onnx==0.17.1 jax==0.10.2 flax==0.12.8 onnxruntime absl-py
 	touch $@
 
 export-onnx: $(VENV)/installed $(ONNX_VENV)/installed
