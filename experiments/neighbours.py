@@ -3,7 +3,7 @@
 python -m experiments.neighbours --checkpoint=runs/penn --data=prepared/penn_action --query=PATH
     --out=DIR
 
-Writes neighbours.csv (rank, clip, label, cosine) and neighbours.png: the query, then its neighbours.
+Writes neighbours.csv (rank, clip, label, cosine) and neighbours.png, the query in the first row.
 """
 
 import csv

@@ -55,5 +55,5 @@ def test_they_are_written_with_their_names(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"e.csv: expected a name that ends in .npz or .parquet"):
         check_path(tmp_path / "e.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"needs pyarrow \(pip install pyarrow\); or take .npz"):
+    with pytest.raises(ValueError, match=r"needs pyarrow: install it, or take .npz"):
         check_path(tmp_path / "e.parquet")

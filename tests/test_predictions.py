@@ -9,6 +9,8 @@ from via_jax.api import Prediction
 from via_jax.data.clip import Clip
 from via_jax.predictions import Piece, pieces_of, windows_of, write_table
 
+COLUMNS = ["clip", "person", "start", "end", "start_seconds", "end_seconds"]
+
 
 def recording(frames=10, rate=25.0):
     """Three people; the second is never seen, the third from frame 8 on. x is the frame."""
@@ -69,16 +71,7 @@ def test_the_table_has_a_row_for_each_piece(rate, seconds, tmp_path):
     write_table(tmp_path / "p.csv", [piece], [prediction], top=3)
     with (tmp_path / "p.csv").open(newline="") as file:
         header, row = csv.reader(file)
-    assert header[:8] == [
-        "clip",
-        "person",
-        "start",
-        "end",
-        "start_seconds",
-        "end_seconds",
-        "label",
-        "probability",
-    ]
+    assert header[:8] == [*COLUMNS, "label", "probability"]
     assert header[8:] == [f"{word}{i}" for i in (1, 2, 3) for word in ("label", "probability")]
     assert row[:8] == ["walk", "0", "6", "10", *seconds, "go, fast", "0.7500"]
     assert row[8:] == ["go, fast", "0.7500", "sit", "0.2500", "", ""]

@@ -73,9 +73,7 @@ def check_path(path: str | Path) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise ValueError(
-                f"{path}: needs pyarrow (pip install pyarrow); or take .npz"
-            ) from error
+            raise ValueError(f"{path}: needs pyarrow: install it, or take .npz") from error
 
 
 def write_embeddings(path: str | Path, found: Embeddings) -> None:
