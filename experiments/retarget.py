@@ -23,12 +23,12 @@ flags.DEFINE_bool("fit_bones", True, "give each bone the source's length, one fa
 
 
 def main(_):
-    """Reads, retargets, writes retargeted.{npz,json,gif} and results.json."""
+    """Reads, retargets, writes retargeted.{npz,json,gif,png} and results.json."""
     from via_jax.checkpoints import load_model
     from via_jax.data.open_clip import open_clip
     from via_jax.data.readers.folder import write_clip
     from via_jax.evaluation import retargeting
-    from via_jax.figures.retargeting import film
+    from via_jax.figures.retargeting import film, sheet
     from via_jax.runs import open_run
 
     driving, source = open_clip(FLAGS.driving), open_clip(FLAGS.source)
@@ -42,6 +42,8 @@ def main(_):
         write_clip(out / "retargeted.npz", result)
         retargeting.write_json(out / "retargeted.json", result)
         film(driving, source, made, out / f"retargeted.{FLAGS.format}", meta["layout"])
+        count = min(8, made.num_frames)
+        sheet(driving, source, made, out / "retargeted.png", meta["layout"], count)
         run.results(**numbers)
     print(numbers)
 

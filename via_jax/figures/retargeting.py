@@ -8,7 +8,7 @@ from via_jax import skeletons
 from via_jax.data.clip import Clip
 from via_jax.data.persons import most_moving
 from via_jax.data.prepare import to_layout
-from via_jax.figures.skeleton import animate
+from via_jax.figures.skeleton import Panel, animate, contact_sheet
 
 
 def film(
@@ -25,6 +25,27 @@ def film(
 
     The source is repeated or cut to the driver's length. 3D clips are seen along their z axis.
     """
+    panels = _panels(driving, source, result, layout, truth)
+    animate(panels, skeletons.get_layout(layout), path, driving.frame_rate or 30.0)
+
+
+def sheet(
+    driving: Clip,
+    source: Clip,
+    result: Clip,
+    path: str | Path,
+    layout: str,
+    count: int,
+    truth: Clip | None = None,
+) -> None:
+    """Writes `count` evenly spaced frames of what `film` shows, a row for each clip, as PNG."""
+    titles, poses, valid = zip(*_panels(driving, source, result, layout, truth))
+    contact_sheet(poses, valid, skeletons.get_layout(layout), path, count, titles=titles)
+
+
+def _panels(
+    driving: Clip, source: Clip, result: Clip, layout: str, truth: Clip | None
+) -> list[Panel]:
     frames = result.num_frames
     panels = []
     shown = [("driver", driving), ("source", source), ("retargeted", result)]
@@ -38,4 +59,4 @@ def film(
         if clip.y_up:
             poses = poses * np.array([1.0, -1.0], np.float32)
         panels.append((title, poses, valid))
-    animate(panels, skeletons.get_layout(layout), path, driving.frame_rate or 30.0)
+    return panels

@@ -92,7 +92,7 @@ def animate(
             page = background.copy()
             shown = slice(max(0, now - trace), now + 1)
             for (pixels, valid), corner in zip(placed, corners):
-                page.paste(_draw(pixels[shown], valid[shown], layout, size, size), corner)
+                page.paste(stick_figure(pixels[shown], valid[shown], layout, size, size), corner)
             yield page
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,14 +151,14 @@ def contact_sheet(
     step = title_height + size + gap
     page = Image.new("RGB", (gap + count * (width + gap), gap + rows * step), "white")
     draw = ImageDraw.Draw(page)
-    texts, font = _shorten(titles or [""] * rows, page.width - 2 * gap, size // 11)
+    texts, font = shorten(titles or [""] * rows, page.width - 2 * gap, size // 11)
     for row in range(rows):
         top = gap + row * step
         draw.text((gap, top + title_height * 0.4), texts[row], TORSO, font, anchor="lm")
         pixels = fit(points[row], valid[row], width, size, y_up)
         row_valid = np.asarray(valid[row], bool)
         for column, now in enumerate(np.linspace(0, len(pixels) - 1, count).round().astype(int)):
-            cell = _draw(pixels[[now]], row_valid[[now]], layout, width, size)
+            cell = stick_figure(pixels[[now]], row_valid[[now]], layout, width, size)
             page.paste(cell, (gap + column * (width + gap), top + title_height))
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path, optimize=True)
@@ -223,7 +223,7 @@ def _bounds(points: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return (near.min(axis=0) + near.max(axis=0)) / 2, np.ptp(near, axis=0)
 
 
-def _draw(
+def stick_figure(
     points: np.ndarray, valid: np.ndarray, layout: Layout, width: int, height: int
 ) -> Image.Image:
     """Picture of the last of some poses, [time, joints, 2] pixels; the others fainter below."""
@@ -270,7 +270,7 @@ def _background(titles: Sequence[str], size: int) -> tuple[Image.Image, list[tup
     height = title_height + size + gap
     page = Image.new("RGB", (width + width % 2, height + height % 2), "white")
     draw = ImageDraw.Draw(page)
-    texts, font = _shorten(titles, size, size // 16)
+    texts, font = shorten(titles, size, size // 16)
     corners = []
     for index, text in enumerate(texts):
         left = gap + index * (size + gap)
@@ -279,7 +279,7 @@ def _background(titles: Sequence[str], size: int) -> tuple[Image.Image, list[tup
     return page, corners
 
 
-def _shorten(
+def shorten(
     texts: Sequence[str], width: int, points: int
 ) -> tuple[list[str], ImageFont.FreeTypeFont]:
     """Texts that fit in `width` pixels, and their font: first smaller letters, then fewer."""
