@@ -1,6 +1,6 @@
 """How far a pre-trained model keeps motion and character apart: numbers and pictures.
 
-  python -m experiments.disentangle --checkpoint=runs/NAME --data=prepared/NAME --protocol=P --out=DIR
+  python -m experiments.disentangle --checkpoint=runs/RUN --data=prepared/SET --protocol=P --out=DIR
 
 Writes results.json and disentanglement.md (the model beside random weights), tsne.png,
 canonical.png and traversal.png. For 2D recordings write --yaws= with nothing behind it.

@@ -65,6 +65,8 @@ def disentangle(
     shown = known_views.clips_to_show(data, drawn, show, ACTIONS_SHOWN)
     seen = known_views.see(data, np.union1d(drawn, shown), meta, tuple(yaws))
     labels = known_views.labels_of(data, seen)
+    if len(directions):
+        canonical.check_directions(directions, meta)
     settings = {
         "checkpoint": str(checkpoint),
         "which": which,

@@ -95,6 +95,28 @@ def test_the_most_moving_person_is_shown(clips, drawn):
         np.testing.assert_array_equal(first, second)
 
 
+def test_a_sheet_has_a_row_for_each_clip(tmp_path, clips):
+    retargeting.sheet(*clips, tmp_path / "a.png", "unik17", 4)
+    with Image.open(tmp_path / "a.png") as image:
+        colors = np.asarray(image.convert("RGB")).astype(int)
+    assert (tmp_path / "a.png").stat().st_size < 300_000
+    for part in np.array_split(colors, 3):  # left limbs in every row
+        assert (np.abs(part - np.array(skeleton.LEFT)) < 24).all(axis=-1).sum() > 50
+
+
+def test_a_sheet_shows_what_the_film_shows(clips, drawn, monkeypatch):
+    calls = []
+    monkeypatch.setattr(retargeting, "contact_sheet", lambda *args, **named: calls.append(args))
+    truth = moving("unik17", 9, 3)
+    retargeting.film(*clips, "a.gif", "unik17", truth)
+    retargeting.sheet(*clips, "a.png", "unik17", 3, truth)
+    ((poses, valid, layout, path, count),) = calls
+    assert (layout.name, path, count) == ("unik17", "a.png", 3)
+    for index, (_, film_poses, film_valid) in enumerate(drawn[0][0]):
+        np.testing.assert_array_equal(poses[index], film_poses)
+        np.testing.assert_array_equal(valid[index], film_valid)
+
+
 def test_another_suffix_is_refused(tmp_path, clips):
     with pytest.raises(ValueError, match=r"'a.avi'; expected a name that ends in .gif or .mp4"):
         retargeting.film(*clips, tmp_path / "a.avi", "unik17")

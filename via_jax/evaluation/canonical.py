@@ -1,6 +1,7 @@
 """What a motion looks like without its character, and with a changed one (paper, Figure 4)."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -83,6 +84,13 @@ def directions_of(variables: Tree, meta: dict) -> np.ndarray:
     return np.asarray(split.magnitudes)  # of unit codes: the rows of D_c
 
 
+def check_directions(directions: Sequence[int] | np.ndarray, meta: dict) -> None:
+    """Raises ValueError for no direction, or one that the dictionary does not have."""
+    count = meta["model"]["num_directions"]
+    if not len(directions) or not all(0 <= direction < count for direction in directions):
+        raise ValueError(f"directions {list(directions)}; expected some of 0 to {count - 1}")
+
+
 def widest(magnitudes: Array, count: int) -> np.ndarray:
     """Indices of the directions along which the rows vary most, the widest first."""
     return np.argsort(-np.std(magnitudes, axis=0), kind="stable")[:count]
@@ -94,7 +102,7 @@ def traverse(
     views: Views,
     split: Split,
     row: int,
-    directions: np.ndarray,
+    directions: Sequence[int] | np.ndarray,
     deviations: np.ndarray,
 ) -> np.ndarray:
     """One row decoded with one of its magnitudes changed at a time.
@@ -112,12 +120,8 @@ def traverse(
     Raises:
       ValueError: a direction that the dictionary does not have.
     """
+    check_directions(directions, meta)
     basis = directions_of(variables, meta)
-    directions = np.asarray(directions, int)
-    if len(directions) == 0 or directions.min() < 0 or directions.max() >= basis.shape[1]:
-        raise ValueError(
-            f"directions {directions.tolist()}; expected some of 0 to {basis.shape[1] - 1}"
-        )
     mean, spread = split.magnitudes.mean(axis=0), split.magnitudes.std(axis=0)
     characters = []
     for direction in directions:
