@@ -43,6 +43,10 @@ def test_bad_files_are_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", a=np.array([None]))
     with pytest.raises(ValueError, match=r"objects.npz: cannot be read as .npz of arrays"):
         read_state(tmp_path / "objects.npz")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="one array without a name"):
+        read_state(tmp_path / "one.npz")
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match=r"cut.npz: cannot be read as .npz of arrays"):
         read_state(tmp_path / "cut.npz")

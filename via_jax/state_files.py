@@ -25,9 +25,12 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: no such file; expected an .npz, .pt or .pth of weights")
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            with path.open("rb") as file:  # np.load leaves a bad file open
+                arrays = np.load(file, allow_pickle=False)
+                if isinstance(arrays, np.ndarray):
+                    raise ValueError("one array without a name, as in an .npy")
+                return dict(arrays)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: cannot be read as .npz of arrays: {error}") from error
     torch = _torch(path)
     try:
