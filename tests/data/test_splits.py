@@ -3,7 +3,7 @@ import collections
 import numpy as np
 import pytest
 
-from via_jax.data import splits
+from via_jax.data import ntu_names, splits
 from via_jax.data.clip import Clip
 from via_jax.data.readers import nw_ucla, penn_action, sbu
 
@@ -178,24 +178,6 @@ def test_sbu_tests_each_pair_in_exactly_one_fold(shared_data):
     assert all(found[f"fold{n}", "train"] == 282 - tested[n - 1] for n in range(1, 6))
 
 
-def ntu_names(spec):
-    """All names of NTU RGB+D 120, and those without skeletons."""
-    names = []
-    for line in (spec / "ntu_setup_performers.txt").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        setup, performers = line.split(":")
-        actions = range(1, 61) if int(setup) <= 17 else range(61, 121)
-        names += [
-            f"S{int(setup):03}C{camera:03}P{int(performer):03}R{replication:03}A{action:03}"
-            for performer in performers.split()
-            for camera in (1, 2, 3)
-            for replication in (1, 2)
-            for action in actions
-        ]
-    return names, set((spec / "ntu120_missing_skeletons.txt").read_text().split())
-
-
 @pytest.mark.parametrize(
     ("dataset", "whole", "available"),
     [
@@ -211,17 +193,15 @@ def ntu_names(spec):
         ),
     ],
 )
-def test_ntu_counts(shared_data, dataset, whole, available):
-    spec = shared_data.parent / "spec"
-    if not (spec / "ntu_setup_performers.txt").is_file():
-        pytest.skip(f"no lists of setups and missing samples in {spec}")
-    names, missing = ntu_names(spec)
-    assert len(names) == len(set(names)) == 114480 and len(missing & set(names)) == 535
-    for left_out, expected in ((set(), whole), (missing, available)):
+def test_ntu_counts(dataset, whole, available):
+    setups = splits.NTU60_SETUPS if dataset == "ntu60" else splits.NTU120_SETUPS
+    for names, expected in (
+        (ntu_names.all_names(setups), whole),
+        (ntu_names.names(setups), available),
+    ):
         clips = (
             clip_with(subject=name[8:12], camera=name[4:8], extra={"setup": name[:4]})
             for name in names
-            if name not in left_out and (dataset == "ntu120" or int(name[1:4]) <= 17)
         )
         assert counts(dataset, clips) == {
             (protocol, role): count

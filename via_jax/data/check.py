@@ -3,12 +3,13 @@
 import collections
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from via_jax.data import pool, splits
+from via_jax.data import ntu_names, pool, splits
 from via_jax.data.prepare import SOURCES
 
 # Data sets in the order in which a folder is tried: formats that others' patterns cover come last.
@@ -36,8 +37,13 @@ OFFICIAL: dict[str, dict[str, dict[str, int]]] = {
     "smarthome_3d": {"cross_view1": {"test": 1901}, "cross_view2": {"test": 1901}},
 }
 
-# Names that every copy holds.
-NAMES = {"penn_action": tuple(f"{number:04d}" for number in range(1, 2327))}
+# The names of a complete copy, no more and no less.
+NAMES: dict[str, Callable[[], Sequence[str]]] = {
+    "penn_action": lambda: [f"{number:04d}" for number in range(1, 2327)],
+    "ntu60": lambda: ntu_names.names(splits.NTU60_SETUPS),
+    "ntu120": lambda: ntu_names.names(splits.NTU120_SETUPS),
+}
+SHOWN = 20  # names of one kind in a description
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Report:
       bad: (file, reason) of those that cannot.
       counts: protocol -> role -> clips.
       official: the same, as published; empty where no numbers are.
-      missing: names of clips that every copy holds and that are not there.
+      missing: names of clips that a complete copy holds and that are not there, not even as bad.
+      surplus: names of clips that are there and that no complete copy holds.
     """
 
     dataset: str
@@ -59,16 +66,17 @@ class Report:
     counts: dict[str, dict[str, int]]
     official: dict[str, dict[str, int]]
     missing: list[str]
+    surplus: list[str]
 
     @property
     def complete(self) -> bool:
-        """Nothing is bad or missing, and every official number is met."""
+        """Nothing is bad, missing or too much, and every official number is met."""
         met = all(
             self.counts.get(protocol, {}).get(role) == number
             for protocol, roles in self.official.items()
             for role, number in roles.items()
         )
-        return met and not self.bad and not self.missing
+        return met and not (self.bad or self.missing or self.surplus)
 
 
 def recognise(source: Path) -> str:
@@ -117,13 +125,16 @@ def check(source: Path, dataset: str | None = None, processes: int = 0) -> Repor
         names.add(name)
         for protocol, role in roles.items():
             counts[protocol][role] += 1
+    there = names | {Path(name).stem for name, _ in bad}
+    expected = NAMES[dataset]() if dataset in NAMES else sorted(there)
     return Report(
         dataset=dataset,
         clips=len(names),
         bad=bad,
         counts={protocol: dict(roles) for protocol, roles in sorted(counts.items())},
         official=OFFICIAL.get(dataset, {}),
-        missing=[name for name in NAMES.get(dataset, ()) if name not in names],
+        missing=[name for name in expected if name not in there],
+        surplus=sorted(there.difference(expected)),
     )
 
 
@@ -150,6 +161,13 @@ def describe(report: Report) -> list[str]:
     if not report.official:
         lines.append("  no official numbers are known for this data set")
     lines += [f"  bad: {reason}" for _, reason in report.bad]
-    if report.missing:
-        lines.append(f"  missing: {', '.join(report.missing)}")
+    for what, names in (("missing", report.missing), ("surplus", report.surplus)):
+        if names:
+            lines.append(f"  {what}: {_shortened(names)}")
     return lines
+
+
+def _shortened(names: list[str]) -> str:
+    """The first names and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
