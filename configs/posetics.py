@@ -10,9 +10,9 @@
 
 Paper, top-1 / top-5: linear 20.7 / 40.1 (random 8.2 / 21.4), fine-tuned 48.0 / 72.6 (from scratch
 47.6 / 71.3). Hardware: one or more GPUs or TPUs; about 142,000 clips, not tried here. The paper
-starts from a supervised stage on Mixamo, which has no config here yet: `pretrain.start_from` takes
-its work directory, of the same model and normalisation. Classification recipe: UNIK (Yang et al.,
-2021).
+starts from a supervised stage on Mixamo: `pretrain.start_from` takes its work directory, of the
+same model and normalisation (configs/mixamo.py has the 15 joints and the normalisation of Table 6).
+Classification recipe: UNIK (Yang et al., 2021).
 """
 
 from configs import base
