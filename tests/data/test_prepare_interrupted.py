@@ -230,12 +230,13 @@ def test_arrays_in_items_stand_in_their_file(tmp_path):
     assert jobs[0] == jobs[1] and len(set(jobs)) == 3
 
 
-def test_other_settings_begin_anew(source, tmp_path, reads):
+@pytest.mark.parametrize("changed", [{"layout": "unik17"}, {"fill_empty_frames": True}])
+def test_other_settings_begin_anew(source, tmp_path, reads, changed):
     out = tmp_path / "out"
     interrupt(source, out, reads, 5)
-    run(source, out, layout="unik17")
+    run(source, out, **changed)
     assert len(reads) == COUNT
-    run(source, tmp_path / "whole", layout="unik17")
+    run(source, tmp_path / "whole", **changed)
     assert files_of(out) == files_of(tmp_path / "whole")
 
 

@@ -25,6 +25,7 @@ class Clip:
       image_size: (width, height) in pixels, None where unknown.
       split: "train" or "test" where the file itself says so, else None.
       extra: further facts of this data set (take, repetition, setup, ...), plain strings.
+      preprocessing: names of the steps of `alignment` that the poses went through already.
     """
 
     poses: np.ndarray
@@ -40,6 +41,7 @@ class Clip:
     image_size: tuple[int, int] | None = None
     split: str | None = None
     extra: dict[str, str] = dataclasses.field(default_factory=dict)
+    preprocessing: tuple[str, ...] = ()
 
     @property
     def num_persons(self) -> int:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from via_jax import __version__, skeletons
 from via_jax.data import pool, splits, store, writer
+from via_jax.data.alignment import Steps
 from via_jax.data.clip import Clip
 from via_jax.data.journal import Piece
 from via_jax.data.readers import (
@@ -100,7 +101,9 @@ def to_layout(clip: Clip, layout: str) -> Clip:
     return dataclasses.replace(clip, poses=poses, valid=valid, layout=layout)
 
 
-def piece_of(item: Any, dataset: str, source: Path, layout: str | None, max_persons: int) -> Piece:
+def piece_of(
+    item: Any, dataset: str, source: Path, layout: str | None, max_persons: int, steps: Steps
+) -> Piece:
     """Reads one item: a clip's rows and facts, or, where its file is bad, path and reason.
 
     Args:
@@ -109,6 +112,7 @@ def piece_of(item: Any, dataset: str, source: Path, layout: str | None, max_pers
       source: the folder that was searched.
       layout: joint layout to convert to; None keeps the recording's own.
       max_persons: persons kept, the most moving ones.
+      steps: preprocessing, in the layout converted to.
 
     Raises:
       RuntimeError: reading raised anything but a ValueError; with the item.
@@ -124,7 +128,7 @@ def piece_of(item: Any, dataset: str, source: Path, layout: str | None, max_pers
             )
         # A clip in no table is a bad one.
         roles = splits.split_of(dataset, clip)
-        return writer.encode(clip, roles, max_persons, reader.min_frames)
+        return writer.encode(clip, roles, max_persons, reader.min_frames, steps)
     except ValueError as error:
         where = item[0] if isinstance(item, tuple) else item
         # Prepared data may travel: no word of where the files lay.
@@ -144,6 +148,9 @@ def prepare(
     *,
     layout: str | None = None,
     max_persons: int = 2,
+    fill_empty_frames: bool = False,
+    centre_hips: bool = False,
+    align_body: bool = False,
     skip_bad: bool = False,
     overwrite: bool = False,
     trust_pickle: bool = False,
@@ -160,6 +167,8 @@ def prepare(
       out: folder to write.
       layout: joint layout to convert to; None keeps the recording's own.
       max_persons: persons kept of a clip, the most moving ones.
+      fill_empty_frames, centre_hips, align_body: preprocessing, see `alignment.Steps`; the manifest
+        names it.
       skip_bad: leave bad files out instead of failing; they are listed in the manifest either way.
       overwrite: replace an existing folder.
       trust_pickle: read a data set that is published as a pickle.
@@ -185,10 +194,16 @@ def prepare(
             " read: then say trust_pickle"
         )
     items = SOURCES[dataset].find(source)
+    steps = Steps(fill_empty_frames, centre_hips, align_body)
     work = functools.partial(
-        piece_of, dataset=dataset, source=source, layout=layout, max_persons=max_persons
+        piece_of,
+        dataset=dataset,
+        source=source,
+        layout=layout,
+        max_persons=max_persons,
+        steps=steps,
     )
-    job = job_of(source, items, [dataset, layout, max_persons])
+    job = job_of(source, items, [dataset, layout, max_persons, steps])
     with writer.writing(Path(out), dataset=dataset, job=job, overwrite=overwrite) as pieces:
         with (
             contextlib.closing(pool.in_order(work, items[pieces.items :], processes)) as read,

@@ -4,7 +4,8 @@ A folder holds
   frames.bin     int16 [rows, joints, coords]: fixed point, `origin + scale x value` of its sequence
   valid.bin      bool [rows, joints]: observed joints; the others were bridged in time
   clips.npz      one row per sequence or clip, see `Prepared`
-  manifest.json  layout, units, classes, counts, splits, largest rounding error, SHA-256 of files
+  manifest.json  layout, units, preprocessing, classes, counts, splits, largest rounding error,
+                 SHA-256 of files
 
 A *sequence* is one person of a clip; its rows are contiguous, persons of a clip follow each other.
 """
@@ -152,6 +153,7 @@ class Prepared:
             units=self.manifest["units"],
             y_up=self.manifest["y_up"],
             frame_rate=float(self.frame_rate[clip]) or None,
+            preprocessing=tuple(self.manifest.get("preprocessing", ())),
         )
 
     def _unknown(self, protocol: str) -> ValueError:

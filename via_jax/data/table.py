@@ -94,6 +94,7 @@ def finish(
         "coords": first["coords"],
         "units": first["units"],
         "y_up": first["y_up"],
+        "preprocessing": first["preprocessing"],
         "classes": classes,
         "clips": len(persons),
         "sequences": int(persons.sum()),

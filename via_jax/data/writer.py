@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from via_jax import skeletons
 from via_jax.data import table
+from via_jax.data.alignment import NO_STEPS, Steps, apply_steps
 from via_jax.data.clip import Clip, check_clip
 from via_jax.data.journal import Journal, Piece
 from via_jax.data.persons import bridge, most_moving
@@ -34,7 +36,13 @@ def quantise(poses: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, float, n
     return np.clip(values, -LEVELS, LEVELS).astype(np.int16), scale, origin
 
 
-def encode(clip: Clip, roles: dict[str, str], max_persons: int = 2, min_frames: int = 2) -> Piece:
+def encode(
+    clip: Clip,
+    roles: dict[str, str],
+    max_persons: int = 2,
+    min_frames: int = 2,
+    steps: Steps = NO_STEPS,
+) -> Piece:
     """The rows and facts of one clip.
 
     Args:
@@ -42,14 +50,19 @@ def encode(clip: Clip, roles: dict[str, str], max_persons: int = 2, min_frames: 
       roles: protocol -> role.
       max_persons: of more persons the most moving are kept.
       min_frames: a shorter clip is refused.
+      steps: what is done with these persons before they are stored.
 
     Raises:
-      ValueError: what `check_clip` refuses.
+      ValueError: what `check_clip` or a step refuses; the latter with the clip's name.
     """
     check_clip(clip, min_frames)
     keep = np.flatnonzero(clip.valid.any(axis=(1, 2)))
     order = most_moving(clip.poses[keep], clip.valid[keep], max_persons)
     poses, valid = clip.poses[keep[order]], clip.valid[keep[order]]
+    try:
+        poses, valid = apply_steps(poses, valid, skeletons.get_layout(clip.layout), steps)
+    except ValueError as refused:
+        raise ValueError(f"clip {clip.name!r}: {refused}") from refused
     bridged, known = bridge(poses, valid)
     frames, sequences, error = [], [], 0.0
     for person in range(len(poses)):
@@ -68,7 +81,8 @@ def encode(clip: Clip, roles: dict[str, str], max_persons: int = 2, min_frames: 
         "layout": clip.layout,
         "coords": clip.poses.shape[3],
         "units": clip.units,
-        "y_up": bool(clip.y_up),
+        "y_up": bool(clip.y_up) or steps.align_body,
+        "preprocessing": [*clip.preprocessing, *steps.names],
         "length": clip.num_frames,
         "observed": int(valid.sum()),
         "error": error,
@@ -98,8 +112,8 @@ class Pieces:
         """Writes the next one.
 
         Raises:
-          ValueError: a clip of another layout, coords or units than the first, a name twice, or an
-            unknown class.
+          ValueError: a clip of another layout, coords, units or preprocessing than the first, a
+            name twice, or an unknown class.
         """
         self._note(piece.facts)
         self._journal.add(piece)
@@ -209,6 +223,7 @@ def _check_alike(clip: dict[str, Any], first: dict[str, Any]) -> None:
         ("number of coords", "coords"),
         ("unit", "units"),
         ("direction of y (y_up)", "y_up"),
+        ("preprocessing", "preprocessing"),
     ):
         if clip[key] != first[key]:
             raise ValueError(
