@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -30,7 +31,9 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
         raise ValueError(f"{len(features)} rows; t-SNE needs at least 4")
     perplexity = min(30.0, (len(features) - 1) / 3)
     model = TSNE(init="pca", perplexity=perplexity, random_state=seed)
-    return model.fit_transform(np.asarray(features, np.float32))
+    # On shared cores OpenMP's threads wait for each other, busily, a hundred times as long.
+    with threadpool_limits(1):
+        return model.fit_transform(np.asarray(features, np.float32))
 
 
 def code_map(
