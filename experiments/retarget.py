@@ -2,8 +2,9 @@
 
   python -m experiments.retarget --driving=PATH --source=PATH --checkpoint=runs/NAME --out=DIR
 
-A clip is a folder of OpenPose frames, an .npz, .bvh, .mat, .amc or .json, or a prepared data set
-followed by the name of a clip (prepared/penn_action/0001).
+A clip is what a pose detector wrote (a folder of OpenPose frames, the JSON of AlphaPose, MMPose,
+Ultralytics, MediaPipe or COCO results, a .csv), an .npz, .bvh, .mat, .amc or .json recording, or a
+prepared data set followed by the name of a clip (prepared/penn_action/0001).
 """
 
 import pathlib

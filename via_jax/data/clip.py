@@ -13,7 +13,8 @@ class Clip:
 
     Attributes:
       poses: [persons, time, joints, coords] float32, in the recording's units; missing joints 0.
-      valid: [persons, time, joints] bool, True where a joint was really observed.
+      valid: [persons, time, joints] bool, True where a joint was really observed; also inside short
+        gaps where `tracking.fill_gaps` was asked to bridge them.
       layout: name of the joint layout, see `skeletons.get_layout`.
       name: unique within its data set, stable across machines (no folder of this machine in it).
       label: name of the action class, None where unknown.

@@ -67,12 +67,12 @@ def find(source: Path) -> list[tuple[Path, dict[str, str]]]:
     for line, row in _rows(table):
         where, name = f"{table}: line {line}", row["name"]
         if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise ValueError(f"{where}: name {name!r}; expected a file in this folder")
+            raise ValueError(f"{where}: name {name[:80]!r}; expected a file in this folder")
         if name in items:
-            raise ValueError(f"{where}: name {name!r} a second time; expected unique names")
+            raise ValueError(f"{where}: name {name[:80]!r} a second time; expected unique names")
         if row.get("split", "") not in ("", *SPLITS):
             raise ValueError(
-                f"{where}: split {row['split']!r}; expected {', '.join(SPLITS)} or nothing"
+                f"{where}: split {row['split'][:80]!r}; expected {', '.join(SPLITS)} or nothing"
             )
         if row.get("frame_rate"):
             _frame_rate(row["frame_rate"], where)
@@ -144,7 +144,7 @@ def _clip(path: Path, row: Mapping[str, str]) -> Clip:
         raise ValueError(f"{path}: no layout; expected one here or in labels.csv")
     units = _text(arrays, "units", path) or ("pixels" if flat else "metres")
     if units not in UNITS:
-        raise ValueError(f"{path}: units {units!r}; expected one of {', '.join(UNITS)}")
+        raise ValueError(f"{path}: units {units[:80]!r}; expected one of {', '.join(UNITS)}")
     rate = float(_scalar(arrays, "frame_rate", "iuf", path)) if "frame_rate" in arrays else None
     clip = Clip(
         poses=poses,
@@ -210,7 +210,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("a single array")
             if set(archive.files) - set(_ARRAYS) or "poses" not in archive.files:
                 raise ValueError(f"arrays {', '.join(sorted(archive.files)) or 'none'}")
-            return {key: archive[key] for key in archive.files}
+            arrays = {key: archive[key] for key in archive.files}
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("a member that is no .npy")  # NumPy gives its bytes
+            return arrays
     except Exception as error:  # damaged bytes raise whatever zip, zlib or NumPy stumbles on
         raise ValueError(
             f"{path}: {error}; expected an .npz with poses and none but {', '.join(_ARRAYS)}"
@@ -284,7 +287,7 @@ def _frame_rate(text: str, where: str) -> float:
     except ValueError:
         rate = math.nan
     if not (0 < rate < math.inf):
-        raise ValueError(f"{where}: frame_rate {text!r}; expected a positive number")
+        raise ValueError(f"{where}: frame_rate {text[:80]!r}; expected a positive number")
     return rate
 
 
