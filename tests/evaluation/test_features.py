@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reference.published import random_state
 
 from via_jax.evaluation import features
 from via_jax.evaluation.clips import over_clips
 from via_jax.models.autoencoder import Autoencoder
 from via_jax.models.encoder import Encoder
 from via_jax.pretrain import views_of, window_of
+from via_jax.weights import Sizes, from_published
 
 
 def copy_of(pretrained):
@@ -156,6 +158,23 @@ def test_repeating_persons_changes_only_the_input_norm(pretrained):
         assert structure == jax.tree.structure(repeated[part])
         for (path, old), new in zip(flat, jax.tree.leaves(repeated[part])):
             check(path, old, new)
+
+
+def test_an_encoder_of_two_persons_keeps_the_first_for_one():
+    sizes = Sizes(17, 2, persons=2, heads=1, width=1 / 16, classes=0, directions=0)
+    variables = from_published(random_state(sizes))
+    for part, leaf in (("params", "scale"), ("batch_stats", "var")):
+        both = variables[part]["encoder"]["input_norm"][leaf]
+        for persons, wanted in ((1, both[:34]), (2, both), (3, [*both, *both[:34]])):
+            found = features.repeat_persons(variables, persons)[part]["encoder"]["input_norm"]
+            np.testing.assert_array_equal(found[leaf], wanted)
+
+
+def test_motion_of_weights_without_a_dictionary_is_refused(how):
+    poses = {"poses": np.zeros((1, 1, 8, 17, 2))}
+    how = {name: how[name] for name in ("model", "feature", "published_persons")}
+    with pytest.raises(ValueError, match='"motion" of weights without a dictionary'):
+        features.features_of({"params": {"encoder": {}}}, poses, **how)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])
