@@ -47,7 +47,10 @@ def main(_):
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         worst = 0.0
         for batch in (1, 3):
-            inputs = [rng.normal(0, 0.7, (batch, *shape[1:])).astype(np.float32) for shape in free]
+            inputs = [
+                rng.normal(0, 0.7, (batch, *map(int, shape[1:]))).astype(np.float32)
+                for shape in free
+            ]
             if "present" in function.inputs:
                 inputs[1] = np.ones_like(inputs[1])
             expected = jax.jit(function.call)(*inputs)

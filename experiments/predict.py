@@ -33,7 +33,8 @@ def main(_):
     model, out = via_jax.load(FLAGS.checkpoint, FLAGS.which), pathlib.Path(FLAGS.out)
     clips = [open_clip(path) for path in FLAGS.clip]
     out.mkdir(parents=True, exist_ok=True)
-    pieces, predictions = [], []
+    pieces: list = []
+    predictions: list = []
     for number, clip in enumerate(clips):
         group = pieces_of(clip, FLAGS.per_person, FLAGS.frames, FLAGS.hop)
         found = model.predict([piece.clip for piece in group])

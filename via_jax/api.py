@@ -204,7 +204,7 @@ class Model:
         poses = np.where(seen[..., None], array, 0).astype(np.float32)
         return check_clip(Clip(poses, seen, wanted.name, name, **facts), min_frames=1)
 
-    def _clips(self, poses: Poses, valid: Any, layout: str | None, facts: dict) -> list[Clip]:
+    def _clips(self, poses: Any, valid: Any, layout: str | None, facts: dict) -> list[Clip]:
         if not isinstance(poses, list | tuple):
             return [self.clip_of(poses, valid, layout, **facts)]
         if not poses or not all(isinstance(clip, Clip) for clip in poses):

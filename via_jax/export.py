@@ -59,7 +59,7 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
     features = own["params"]["input_norm"]["scale"].shape[0]
     persons, channels = features // (joints * coords), _channels(own["params"])
     data = meta["config"]["data"]
-    directions = None
+    directions: Any = None
     if "dictionary" in params:
         raw = np.asarray(params["dictionary"]["directions"], np.float32)
         directions = np.linalg.qr(raw)[0]
@@ -69,7 +69,8 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
             poses, there = without_absent(poses, present > 0), None
         else:
             there = present
-        return mean_over_persons(encoder.apply(own, poses, False), there)
+        code: Any = encoder.apply(own, poses, False)
+        return mean_over_persons(code, there)
 
     def motion_of(code: Array) -> Array:
         return code if directions is None else split_by(directions, code, None).motion
@@ -98,10 +99,8 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
         decoder = Decoder(joints, coords, settings["decoder_width"], settings["dropout"], dtype)
 
         def retarget(driving: Array, source: Array) -> tuple[Array, ...]:
-            moves, looks = (
-                split_by(directions, encoder.apply(own, x[:, None], False)[:, 0], None)
-                for x in (driving, source)
-            )
+            codes: Any = [encoder.apply(own, x[:, None], False) for x in (driving, source)]
+            moves, looks = (split_by(directions, code[:, 0], None) for code in codes)
             code = moves.motion + looks.character[:, None]
             made: Any = decoder.apply({"params": params["decoder"]}, code, False)
             return (made,)
