@@ -78,7 +78,9 @@ def get_config() -> ml_collections.ConfigDict:
             "folder": "",  # a prepared data set, see experiments.prepare
             "protocol": "official",  # which of its splits
             "placement": "device",  # or "host" for data that do not fit
-            "held_out": 0.15,  # share of the training clips that choices are made on, in [0, 1)
+            # Share of the training clips that choices are made on, in [0, 1); the probe and
+            # fine-tuning take a protocol's own validation clips where it names some.
+            "held_out": 0.15,
             "persons": 1,  # persons of a clip that classification sees
             "published_persons": False,  # average absent persons too, as the published code does
             "window": {

@@ -2,11 +2,13 @@
 
   python -m experiments.reproduce --table=4 --data=prepared --workdir=runs/paper --seeds=0,1,2
 
-Writes table4.md and table4.json: the paper's number, ours, or why it was not run.
+Writes table4.md and table4.json: the paper's number, ours, or why it was not run. Exits with 1
+where a row failed.
 """
 
 import importlib
 import pathlib
+import sys
 
 from absl import flags
 
@@ -24,7 +26,7 @@ def main(_):
     from via_jax.reproduce import reproduce
 
     workdir = pathlib.Path(FLAGS.workdir)
-    reproduce(
+    rows = reproduce(
         FLAGS.table,
         pathlib.Path(FLAGS.data),
         workdir,
@@ -32,6 +34,8 @@ def main(_):
         [int(seed) for seed in FLAGS.seeds],
     )
     print((workdir / f"table{FLAGS.table}.md").read_text())
+    if any(row["failed"] for row in rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,34 @@ def test_rows_are_run_or_say_why_not(config_of, tiny_data, tmp_path, monkeypatch
     assert reproducing.reproduce(4, data, tmp_path, config_of, [0]) == found
 
 
+def test_a_row_that_fails_stops_no_other(config_of, tiny_data, tmp_path, monkeypatch, capsys):
+    errors = {
+        ("random", 1): ValueError("no clip\nof | a class"),
+        ("pre-trained", 0): FloatingPointError("the loss is nan at step 3"),
+    }
+
+    def run_row(row, name, pretrain_name, data, workdir, config_of, seed):
+        if (row.name, seed) in errors:
+            raise errors[row.name, seed]
+        return 7.0 + seed
+
+    monkeypatch.setattr(reproducing, "run_row", run_row)
+    found = reproducing.reproduce(4, tiny_data.folder.parent, tmp_path, config_of, [0, 1])
+    assert [row["failed"] for row in found] == [False, True, True, False, False]
+    assert [row["ours"] for row in found] == [[], [], [], [], [7.0, 8.0]]
+    assert [row["not_run"] for row in found[1:3]] == [
+        "no clip of | a class",
+        "the loss is nan at step 3",
+    ]
+    assert json.loads((tmp_path / "table4.json").read_text())["rows"] == found
+    text = (tmp_path / "table4.md").read_text()
+    assert "| random | 10 |  | not run: no clip of \\| a class |\n" in text
+    assert "random failed: no clip of | a class" in capsys.readouterr().err
+    errors["random", 0] = RuntimeError("a fault of the code")
+    with pytest.raises(RuntimeError, match="a fault of the code"):
+        reproducing.reproduce(4, tiny_data.folder.parent, tmp_path, config_of, [0])
+
+
 def test_other_tables_and_no_seeds_are_refused(config_of, tmp_path):
     with pytest.raises(ValueError, match=r"table=8; expected one of \[4\]"):
         reproducing.reproduce(8, tmp_path, tmp_path, config_of, [0])

@@ -1,6 +1,7 @@
 """Runs what can be run of a table of the paper, over seeds, beside the paper's numbers."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def reproduce(
 ) -> list[dict]:
     """Runs every row of a table whose data are there; a rerun continues where it stopped.
 
-    Pre-trainings are shared by all rows that start from them.
+    Pre-trainings are shared by all rows that start from them. A row that fails by a ValueError or a
+    FloatingPointError is written as not run, and the others go on.
 
     Args:
       table: 2 to 7.
@@ -31,8 +33,8 @@ def reproduce(
       seeds: of data draws and weights; the number reported is their mean.
 
     Returns:
-      One dictionary per row: "row", "paper", "ours" (one number per seed), "setting" and "not_run"
-      (the reason, empty where it was run).
+      One dictionary per row: "row", "paper", "ours" (one number per seed), "setting", "not_run"
+      (the reason, empty where it was run) and "failed" (whether that is an error).
 
     Raises:
       ValueError: another table, or no seed.
@@ -45,9 +47,14 @@ def reproduce(
     for row in TABLES[table]:
         chosen, reason = _setting(row, data, config_of)
         ours: list[float] = []
+        failed = False
         if chosen is not None:
             print(f"table {table}: {row.name}", flush=True)
-            ours = [run_row(row, *chosen, data, workdir, config_of, seed) for seed in seeds]
+            try:
+                ours = [run_row(row, *chosen, data, workdir, config_of, seed) for seed in seeds]
+            except (ValueError, FloatingPointError) as error:
+                failed, reason = True, " ".join(str(error).split())
+                print(f"table {table}: {row.name} failed: {reason}", file=sys.stderr, flush=True)
         found.append(
             {
                 "row": row.name,
@@ -55,6 +62,7 @@ def reproduce(
                 "ours": ours,
                 "setting": "" if chosen is None else _describe(row, *chosen, config_of),
                 "not_run": reason,
+                "failed": failed,
             }
         )
         write_table(table, found, seeds, workdir)
@@ -168,8 +176,7 @@ def write_table(table: int, rows: list[dict], seeds: list[int], workdir: Path) -
         "|---|---|---|---|",
     ]
     for row in rows:
-        lines.append(
-            f"| {row['row']} | {row['paper']:g} | {spread(row['ours'])} |"
-            f" {row['setting'] or 'not run: ' + row['not_run']} |"
-        )
+        remark = f"not run: {row['not_run']}" if row["not_run"] else row["setting"]
+        remark = remark.replace("|", "\\|")
+        lines.append(f"| {row['row']} | {row['paper']:g} | {spread(row['ours'])} | {remark} |")
     (workdir / f"table{table}.md").write_text("\n".join(lines) + "\n")

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import types
 from typing import Any
@@ -5,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from via_jax.data.held_out import draw_labels, draw_per_class, held_out
+from via_jax.data import splits, store
+from via_jax.data.clip import Clip
+from via_jax.data.held_out import draw_labels, draw_per_class, held_out, to_choose_by
 
 
 def data_of(subjects: list[str], labels: list[int]) -> Any:
@@ -95,6 +98,59 @@ def test_nothing_is_held_out(people):
 def test_bad_fractions(people, fraction):
     with pytest.raises(ValueError, match=rf"held_out={fraction} must lie in \[0, 1\)"):
         held_out(people, np.arange(60), fraction, seed=0)
+
+
+SMARTHOME = [
+    *(("Walk", "p03", "c01"), ("Enter", "p04", "c01"), ("Walk", "p06", "c01")),
+    *(("Walk", "p03", "c05"), ("Enter", "p02", "c05"), ("Cook.Cut", "p02", "c05")),
+    *(("Walk", "p10", "c02"), ("Enter", "p07", "c03"), ("Walk", "p09", "c04")),
+    *(("Walk", "p12", "c06"), ("WatchTV", "p13", "c01")),
+]
+
+
+def smarthome() -> store.Prepared:
+    """Prepared clips as far as the draws look at them, with the roles of Toyota Smarthome."""
+    empty = np.zeros((1, 1, 13, 2), np.float32)
+    roles = [
+        splits.split_of(
+            "smarthome",
+            Clip(empty, empty[..., 0] > 0, "lcrnet13", str(i), label, subject, camera),
+        )
+        for i, (label, subject, camera) in enumerate(SMARTHOME)
+    ]
+    known: Any = dict.fromkeys(field.name for field in dataclasses.fields(store.Prepared))
+    labels, subjects, _ = (np.array(column) for column in zip(*SMARTHOME, strict=True))
+    known |= {
+        "label": np.unique(labels, return_inverse=True)[1],
+        "subjects": subjects,
+        "splits": {
+            protocol: np.array([role.get(protocol, "") for role in roles])
+            for protocol in ("cross_subject", "cross_view1", "cross_view2")
+        },
+    }
+    return store.Prepared(**known)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("protocol", "train"), [("cross_view1", [0, 1, 2]), ("cross_view2", [0, 1, 2, 7, 8, 9])]
+)
+def test_smarthome_chooses_by_camera_5(protocol, train, fraction):
+    kept, left = to_choose_by(smarthome(), protocol, fraction, seed=0)
+    assert kept.tolist() == train and left.tolist() == [3, 4]
+
+
+def test_without_validation_clips_training_clips_are_held_out():
+    data = smarthome()
+    train = data.clips_of("cross_subject", "train")
+    kept, left = to_choose_by(data, "cross_subject", 0.3, seed=1)
+    for part, expected in zip((kept, left), held_out(data, train, 0.3, seed=1), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    assert len(left) and to_choose_by(data, "cross_subject", 0.0, seed=1)[0].tolist() == [*train]
+    with pytest.raises(ValueError, match=r"held_out=1.5 must lie in \[0, 1\)"):
+        to_choose_by(data, "cross_view1", 1.5, seed=0)
+    with pytest.raises(ValueError, match="no protocol 'official'"):
+        to_choose_by(data, "official", 0.3, seed=0)
 
 
 def test_draw_per_class(strangers):

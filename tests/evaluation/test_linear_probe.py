@@ -22,7 +22,7 @@ def probe(train=None, held_out=None, test=None, **changed):
     """Of the blobs, unless another part is given."""
     train, held_out, test = train or blobs(24, 1), held_out or blobs(9, 2), test or blobs(12, 3)
     settings = {"rates": (0.1,), "penalties": (1.0,), "epochs": 20, "batch": 8}
-    settings |= {"weight_decay": 0.0, "seed": 0, "classes": CLASSES}
+    settings |= {"weight_decay": 0.0, "seed": 0, "classes": CLASSES, "refit": True}
     return linear_probe(*train, *held_out, *test, **{**settings, **changed})
 
 
@@ -121,6 +121,16 @@ def test_the_held_out_clips_are_learned_from_in_the_end():
     found = probe(train=(train, labels), held_out=(held_out, held_out_labels))
     assert found["held_out_optimum_top1"] == pytest.approx(100 * 2 / 3)
     assert found["optimum_top1"] == 100
+
+
+def test_a_validation_split_is_never_learned_from():
+    """A class that only it shows stays unknown; the choices are as before."""
+    train, labels = blobs(20, 1, classes=2)
+    parts = {"train": (train, labels), "held_out": blobs(30, 2), "rates": (1e-9, 0.3)}
+    found, learned = probe(**parts, refit=False), probe(**parts)
+    assert found["rate"] == learned["rate"] == 0.3
+    assert found["held_out_optimum_top1"] == found["optimum_top1"] == pytest.approx(100 * 2 / 3)
+    assert found["per_class"]["sit"] == 0 and learned["optimum_top1"] == 100
 
 
 def test_nothing_held_out_leaves_no_choice():

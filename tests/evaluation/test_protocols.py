@@ -115,6 +115,48 @@ def test_a_protocol_is_probed_and_tuned_with_its_own_classes(
     assert json.loads((probe / "results.json").read_text())["parameters"] == 17 * 2
 
 
+@pytest.fixture
+def validated(tiny_data, tmp_path):
+    """The tiny data with one of the five training people for validation."""
+    somebody = np.unique(tiny_data.subjects[tiny_data.clips_of("official", "train")])[2]
+
+    def roles(clip):
+        role = str(tiny_data.splits["official"][tiny_data.names.tolist().index(clip.name)])
+        return {"official": "validation" if clip.subject == somebody else role}
+
+    clips = [tiny_data.read(i) for i in range(len(tiny_data.names))]
+    return writer.write(tmp_path / "validated", clips, dataset="tiny", splits=roles)
+
+
+def test_validation_clips_choose_and_are_never_learned_from(
+    validated, probe_config, tmp_path, monkeypatch
+):
+    probe_config.data.folder = str(validated.folder)
+    train, validation = (validated.clips_of("official", r) for r in ("train", "validation"))
+    for fraction in (0.0, 0.3):
+        probe_config.data.held_out = fraction
+        kept, left, _ = protocols.split_clips(probe_config, validated, 1.0)
+        np.testing.assert_array_equal(kept, train)
+        np.testing.assert_array_equal(left, validation)
+    given = {}
+    for module, name in ((protocols.probing, "linear_probe"), (protocols, "knn_probe")):
+        called = getattr(module, name)
+
+        def watch(*args, called=called, name=name, **how):
+            given[name] = (args, how)
+            return called(*args, **how)
+
+        monkeypatch.setattr(module, name, watch)
+    found = protocols.linear_probe(probe_config, tmp_path / "probe")
+    parts, how = given["linear_probe"]
+    assert how["refit"] is False and found["held_out_top1"] is not None
+    np.testing.assert_array_equal(parts[1], validated.label[train])
+    np.testing.assert_array_equal(parts[3], validated.label[validation])
+    features, labels = given["knn_probe"][0][:2]
+    np.testing.assert_array_equal(features, parts[0])
+    np.testing.assert_array_equal(labels, parts[1])
+
+
 def test_adapting_the_statistics_changes_only_them(probe_config, tmp_path, monkeypatch):
     """What features are taken with: the weights as they were, statistics of the training clips."""
     used, adapted_on = [], []

@@ -1,5 +1,6 @@
 """The scripts from the command line: mistakes end in one readable line and exit code 2."""
 
+import json
 import os
 import pathlib
 import platform
@@ -66,6 +67,26 @@ def test_what_a_user_can_mend_ends_in_exit_code_2(name, expected, ended):
     assert expected in "\n".join(lines)
     assert not any(line.startswith("Traceback") for line in lines) and len(lines) <= 4
     assert not (folder / "run").exists()  # nothing was begun
+
+
+def test_reproduce_goes_on_after_a_row_that_fails_and_exits_with_1(tmp_path):
+    (tmp_path / "data" / "penn_action").mkdir(parents=True)
+    (tmp_path / "data" / "penn_action" / "manifest.json").write_text("{}")
+    flags = ["--table=4", f"--data={tmp_path / 'data'}", f"--workdir={tmp_path / 'out'}"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "experiments.reproduce", *flags],
+        cwd=ROOT,
+        env=os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 1, ended.stderr
+    rows = json.loads((tmp_path / "out" / "table4.json").read_text())["rows"]
+    failed = [row["not_run"] for row in rows if row["failed"]]
+    assert len(failed) > 1 and all("manifest.json: format None" in reason for reason in failed)
+    assert f"not run: {failed[-1]} |" in ended.stdout
+    assert rows[-1]["not_run"] and "no prepared data set" in ended.stdout  # it reached the end
 
 
 @pytest.fixture

@@ -5,6 +5,31 @@ import numpy as np
 from via_jax.data.store import Prepared
 
 
+def to_choose_by(
+    data: Prepared, protocol: str, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training clips to learn from, and the clips that choices are made on.
+
+    The latter are the validation clips where the protocol names some (Toyota Smarthome, cross-view:
+    camera 5): all training clips are then learned from. Otherwise see `held_out`.
+
+    Args:
+      data: prepared data set.
+      protocol: one of its protocols.
+      fraction, seed: see `held_out`.
+
+    Returns:
+      (to learn from, to choose by), sorted indices of clips.
+
+    Raises:
+      ValueError: an unknown protocol, one without training clips, or a fraction out of range.
+    """
+    train = data.clips_of(protocol, "train")
+    validation = np.flatnonzero(data.splits[protocol] == "validation")
+    kept, left = held_out(data, train, fraction, seed)
+    return (train, validation) if len(validation) else (kept, left)
+
+
 def held_out(
     data: Prepared, clips: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

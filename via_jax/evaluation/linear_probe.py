@@ -137,11 +137,13 @@ def linear_probe(
     batch: int,
     weight_decay: float,
     seed: int,
+    refit: bool,
 ) -> dict:
     """Accuracy of a linear layer on frozen features, by the paper's protocol and at the optimum.
 
-    The learning rate and the penalty are chosen on the held-out part of the training split; then
-    the layer is fitted again on the whole training split, and the test split is read once.
+    The learning rate and the penalty are chosen on the held-out part of the training split, or on a
+    validation split; then the layer is fitted again on the whole training split, and the test split
+    is read once.
 
     Args:
       train, held_out, test: features, [clips, channels].
@@ -149,6 +151,7 @@ def linear_probe(
       classes: names of all classes.
       rates: learning rates to choose from. penalties: C to choose from. The first of equals wins.
       epochs, batch, weight_decay, seed: see `sgd_scores`.
+      refit: whether the held-out clips are of the training split, to be learned from in the end.
 
     Returns:
       What `metrics.accuracy` says of the test split by SGD; "optimum_top1", "optimum_top5" and
@@ -185,8 +188,10 @@ def linear_probe(
         seed=seed,
     )
     optimum = functools.partial(optimal_scores, classes=len(classes))
-    everything = np.concatenate([train, held_out])
-    every_label = np.concatenate([train_labels, held_out_labels])
+    everything, every_label = train, train_labels
+    if refit:
+        everything = np.concatenate([train, held_out])
+        every_label = np.concatenate([train_labels, held_out_labels])
 
     def chosen(fit, name, candidates):
         """Accuracy on the test split of the best candidate on the held-out part."""

@@ -10,7 +10,7 @@ import numpy as np
 from via_jax import loop, metrics
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import store
-from via_jax.data.held_out import draw_labels, held_out
+from via_jax.data.held_out import draw_labels, to_choose_by
 from via_jax.data.views import Views
 from via_jax.evaluation import features, fusion
 from via_jax.evaluation import fine_tune as tuning
@@ -48,9 +48,9 @@ def split_clips(
     config: Any, data: store.Prepared, label_fraction: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Clips to learn from, to choose by and to test on: (train, held out, test)."""
-    train = data.clips_of(config.data.protocol, "train")
-    test = data.clips_of(config.data.protocol, "test")
-    kept, left = held_out(data, train, config.data.held_out, config.seed)
+    protocol = config.data.protocol
+    kept, left = to_choose_by(data, protocol, config.data.held_out, config.seed)
+    test = data.clips_of(protocol, "test")
     return draw_labels(data, kept, label_fraction, config.seed), left, test
 
 
@@ -70,6 +70,8 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
     variables, views = autoencoder_of(config, data, settings.checkpoint, settings.which)
     variables = features.repeat_persons(variables, config.data.persons)
     train, left, test = split_clips(config, data, 1.0)
+    # What is held out of the training clips is learned from in the end, validation clips never.
+    refit = bool((data.splits[config.data.protocol][left] == "train").all())
     common = {
         "model": config.model.to_dict(),
         "feature": settings.feature,
@@ -104,10 +106,12 @@ def linear_probe(config: Any, workdir: str | Path) -> dict:
             batch=settings.batch,
             weight_decay=settings.weight_decay,
             seed=config.seed,
+            refit=refit,
         )
+        learned = np.concatenate([train, left]) if refit else train
         neighbours = knn_probe(
-            known,
-            data.label[np.concatenate([train, left])],
+            known[: len(learned)],
+            data.label[learned],
             unknown,
             data.label[test],
             classes=data.classes,
