@@ -34,11 +34,13 @@ class Function(NamedTuple):
       call: arrays -> a tuple of arrays, float32.
       inputs: name -> shape with names for free sizes; `b` clips and 8 x `s`, 8 x `r` frames.
       outputs: name -> shape, in the order of the tuple.
+      constraints: on the free sizes beyond being positive.
     """
 
     call: Callable[..., tuple[Array, ...]]
     inputs: dict[str, str]
     outputs: dict[str, str]
+    constraints: tuple[str, ...] = ()
 
 
 def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
@@ -107,7 +109,10 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
 
         driving, source = (f"b, 8*{t}, {joints}, {coords}" for t in ("s", "r"))
         functions["retarget"] = Function(
-            retarget, {"driving": driving, "source": source}, {"poses": driving}
+            retarget,
+            {"driving": driving, "source": source},
+            {"poses": driving},
+            (f"s >= {SHORTEST_CODE}",),
         )
     return functions
 
@@ -125,7 +130,7 @@ def serialized(function: Function, platforms: tuple[str, ...] = PLATFORMS) -> by
     """
     from jax import export  # not an attribute of jax before its import
 
-    scope = export.SymbolicScope([f"s >= {SHORTEST_CODE}", "r >= 1", "b >= 1"])
+    scope = export.SymbolicScope(function.constraints)
     arguments = [
         jax.ShapeDtypeStruct(export.symbolic_shape(shape, scope=scope), jnp.float32)
         for shape in function.inputs.values()
@@ -158,7 +163,12 @@ def description_of(functions: dict[str, Function], meta: dict) -> dict[str, Any]
         "dataset": meta["dataset"],
         "data_sha256": meta["data_sha256"],
         "functions": {
-            name: {"inputs": function.inputs, "outputs": function.outputs, "dtype": "float32"}
+            name: {
+                "inputs": function.inputs,
+                "outputs": function.outputs,
+                "constraints": function.constraints,
+                "dtype": "float32",
+            }
             for name, function in functions.items()
         },
     }
