@@ -18,26 +18,33 @@ flags.DEFINE_string("data", None, "prepared data set")
 flags.DEFINE_multi_string("clip", [], "file or folder; may be given several times")
 flags.DEFINE_enum("feature", None, ["motion", "code"], "None: motion where there is a dictionary")
 flags.DEFINE_string("out", None, "file to write, .npz or .parquet", required=True)
+flags.DEFINE_string("file_format", None, "of the files; None recognises it")
+flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
+flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
+flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
+flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Computes and writes the embeddings."""
-    import via_jax
-    from via_jax.data import store
-    from via_jax.data.open_clip import open_clip
-    from via_jax.embeddings import check_path, embed, write_embeddings
+    from via_jax.commands import Opening, features
 
-    check_path(FLAGS.out)
-    if bool(FLAGS.data) == bool(FLAGS.clip):
-        raise ValueError("give either --data or --clip")
-    if FLAGS.data:
-        data = store.load(FLAGS.data)
-        clips = (data.read(clip) for clip in range(len(data.names)))
-    else:
-        clips = (open_clip(path) for path in FLAGS.clip)
-    found = embed(via_jax.load(FLAGS.checkpoint, FLAGS.which), clips, FLAGS.feature)
-    write_embeddings(FLAGS.out, found)
-    print(f"{FLAGS.out}: {found.features.shape[0]} clips, {found.features.shape[1]} channels")
+    lines = features(
+        FLAGS.checkpoint,
+        FLAGS.which,
+        FLAGS.data,
+        FLAGS.clip,
+        FLAGS.out,
+        Opening(
+            FLAGS.file_format,
+            FLAGS.layout,
+            FLAGS.max_persons,
+            FLAGS.min_confidence,
+            max_gap=FLAGS.max_gap,
+        ),
+        feature=FLAGS.feature,
+    )
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,6 @@ python -m experiments.neighbours --checkpoint=runs/penn --data=prepared/penn_act
 Writes neighbours.csv (rank, clip, label, cosine) and neighbours.png, the query in the first row.
 """
 
-import csv
-import pathlib
-
 from absl import flags
 
 from experiments import launch
@@ -20,30 +17,33 @@ flags.DEFINE_string("data", None, "prepared data set to search", required=True)
 flags.DEFINE_string("query", None, "clip, as experiments.retarget reads it", required=True)
 flags.DEFINE_integer("count", 5, "neighbours", lower_bound=1)
 flags.DEFINE_string("out", None, "folder to write", required=True)
+flags.DEFINE_string("file_format", None, "of the files; None recognises it")
+flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
+flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
+flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
+flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Embeds, searches, writes the table and the picture."""
-    import via_jax
-    from via_jax.data import store
-    from via_jax.data.open_clip import open_clip
-    from via_jax.embeddings import embed, nearest
-    from via_jax.figures.neighbours import sheet
+    from via_jax.commands import Opening, neighbours
 
-    model, data = via_jax.load(FLAGS.checkpoint, FLAGS.which), store.load(FLAGS.data)
-    query, out = open_clip(FLAGS.query), pathlib.Path(FLAGS.out)
-    known = embed(model, (data.read(clip) for clip in range(len(data.names))))
-    found = nearest(known, model.features(query), FLAGS.count)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "neighbours.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["rank", "clip", "label", "cosine"])
-        for rank, (index, cosine) in enumerate(found, start=1):
-            row = [rank, known.names[index], known.labels[index], f"{cosine:.4f}"]
-            writer.writerow(row)
-            print(*row)
-    rows = [data.read(index) for index, _ in found]
-    sheet([query, *rows], out / "neighbours.png", model.layout.name)
+    lines = neighbours(
+        FLAGS.checkpoint,
+        FLAGS.which,
+        FLAGS.data,
+        FLAGS.query,
+        FLAGS.out,
+        Opening(
+            FLAGS.file_format,
+            FLAGS.layout,
+            FLAGS.max_persons,
+            FLAGS.min_confidence,
+            max_gap=FLAGS.max_gap,
+        ),
+        count=FLAGS.count,
+    )
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

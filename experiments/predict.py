@@ -7,8 +7,6 @@ A clip is what experiments.retarget reads. Writes predictions.csv, and with --fr
 clip and person.
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import launch
@@ -22,32 +20,35 @@ flags.DEFINE_bool("per_person", False, "each person alone")
 flags.DEFINE_integer("frames", 0, "length of sliding windows; 0: the whole clip", lower_bound=0)
 flags.DEFINE_integer("hop", 16, "frames from one window to the next", lower_bound=1)
 flags.DEFINE_integer("top", 5, "most probable classes in the table", lower_bound=1)
+flags.DEFINE_string("file_format", None, "of the files; None recognises it")
+flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
+flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
+flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
+flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Predicts, prints a line for each piece, and writes the table and the plots."""
-    import via_jax
-    from via_jax.data.open_clip import open_clip
-    from via_jax.predictions import pieces_of, write_table
+    from via_jax.commands import Opening, predict
 
-    model, out = via_jax.load(FLAGS.checkpoint, FLAGS.which), pathlib.Path(FLAGS.out)
-    clips = [open_clip(path) for path in FLAGS.clip]
-    out.mkdir(parents=True, exist_ok=True)
-    pieces: list = []
-    predictions: list = []
-    for number, clip in enumerate(clips):
-        group = pieces_of(clip, FLAGS.per_person, FLAGS.frames, FLAGS.hop)
-        found = model.predict([piece.clip for piece in group])
-        pieces, predictions = pieces + group, predictions + found
-        for piece, prediction in zip(group, found):
-            who = "" if piece.person is None else f" person {piece.person}"
-            best = ", ".join(f"{name} {value:.2f}" for name, value in prediction.top(FLAGS.top))
-            print(f"{piece.clip.name}{who} {piece.start}-{piece.end}: {best}")
-        if FLAGS.frames:
-            from via_jax.figures.timeline import draw_pieces
-
-            draw_pieces(group, found, out / f"timeline{number}")
-    write_table(out / "predictions.csv", pieces, predictions, FLAGS.top)
+    lines = predict(
+        FLAGS.checkpoint,
+        FLAGS.which,
+        FLAGS.clip,
+        FLAGS.out,
+        Opening(
+            FLAGS.file_format,
+            FLAGS.layout,
+            FLAGS.max_persons,
+            FLAGS.min_confidence,
+            max_gap=FLAGS.max_gap,
+        ),
+        per_person=FLAGS.per_person,
+        frames=FLAGS.frames,
+        hop=FLAGS.hop,
+        top=FLAGS.top,
+    )
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

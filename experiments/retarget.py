@@ -7,8 +7,6 @@ Ultralytics, MediaPipe or COCO results, a .csv), an .npz, .bvh, .mat, .amc or .j
 prepared data set followed by the name of a clip (prepared/penn_action/0001).
 """
 
-import pathlib
-
 from absl import flags
 
 from experiments import launch
@@ -21,32 +19,34 @@ flags.DEFINE_enum("which", "latest", ["best", "latest"], "which of its checkpoin
 flags.DEFINE_string("out", None, "folder to write", required=True)
 flags.DEFINE_enum("format", "gif", ["gif", "mp4"], "of the film")
 flags.DEFINE_bool("fit_bones", True, "give each bone the source's length, one factor a clip")
+flags.DEFINE_string("file_format", None, "of the files; None recognises it")
+flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
+flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
+flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
+flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Reads, retargets, writes retargeted.{npz,json,gif,png} and results.json."""
-    from via_jax.checkpoints import load_model
-    from via_jax.data.open_clip import open_clip
-    from via_jax.data.readers.folder import write_clip
-    from via_jax.evaluation import retargeting
-    from via_jax.figures.retargeting import film, sheet
-    from via_jax.runs import open_run
+    from via_jax.commands import Opening, retarget
 
-    driving, source = open_clip(FLAGS.driving), open_clip(FLAGS.source)
-    variables, meta = load_model(pathlib.Path(FLAGS.checkpoint) / "checkpoints", FLAGS.which)
-    settings = {name: FLAGS[name].value for name in ("driving", "source", "which", "fit_bones")}
-    out = pathlib.Path(FLAGS.out)
-    with open_run(out, settings | {"checkpoint": FLAGS.checkpoint}) as run:
-        made = retargeting.generate(variables, meta, driving, source, fit_bones=FLAGS.fit_bones)
-        result = retargeting.in_layout_of(made, source)
-        numbers = retargeting.judge(result, driving, source, meta["layout"])
-        write_clip(out / "retargeted.npz", result)
-        retargeting.write_json(out / "retargeted.json", result)
-        film(driving, source, made, out / f"retargeted.{FLAGS.format}", meta["layout"])
-        count = min(8, made.num_frames)
-        sheet(driving, source, made, out / "retargeted.png", meta["layout"], count)
-        run.results(**numbers)
-    print(numbers)
+    lines = retarget(
+        FLAGS.checkpoint,
+        FLAGS.which,
+        FLAGS.driving,
+        FLAGS.source,
+        FLAGS.out,
+        Opening(
+            FLAGS.file_format,
+            FLAGS.layout,
+            FLAGS.max_persons,
+            FLAGS.min_confidence,
+            max_gap=FLAGS.max_gap,
+        ),
+        film_format=FLAGS.format,
+        fit_bones=FLAGS.fit_bones,
+    )
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
