@@ -3,29 +3,23 @@
 import numpy as np
 import pytest
 
-from via_jax.checkpoints import load_model
 from via_jax.evaluation import canonical, known_views
 
 
 @pytest.fixture(scope="module")
-def model(pretrained):
-    return load_model(pretrained.workdir / "checkpoints", "latest")
+def views(tiny_model, tiny_data):
+    return known_views.views_of(tiny_model[1], tiny_data)
 
 
 @pytest.fixture(scope="module")
-def views(model, tiny_data):
-    return known_views.views_of(model[1], tiny_data)
-
-
-@pytest.fixture(scope="module")
-def seen(model, tiny_data):
+def seen(tiny_model, tiny_data):
     clips = tiny_data.clips_of("official", "test")
-    return known_views.see(tiny_data, clips, model[1], (-60.0, 0.0, 90.0))
+    return known_views.see(tiny_data, clips, tiny_model[1], (-60.0, 0.0, 90.0))
 
 
 @pytest.fixture(scope="module")
-def split(model, seen):
-    return known_views.encode(*model, seen.inputs, 16)
+def split(tiny_model, seen):
+    return known_views.encode(*tiny_model, seen.inputs, 16)
 
 
 def decode_by_hand(params, code):
@@ -42,20 +36,20 @@ def decode_by_hand(params, code):
     return x
 
 
-def test_the_canonical_view_is_the_motion_alone(model, views, split):
+def test_the_canonical_view_is_the_motion_alone(tiny_model, views, split):
     zeros = np.zeros_like(split.character[:6])
-    poses = canonical.decode(*model, views, split.motion[:6], zeros)
+    poses = canonical.decode(*tiny_model, views, split.motion[:6], zeros)
     assert poses.shape == (6, 16, views.layout.num_joints, 2)
-    params = model[0]["params"]["decoder"]
+    params = tiny_model[0]["params"]["decoder"]
     for row in (0, 5):
         expected = decode_by_hand(params, split.motion[row])
         np.testing.assert_allclose(poses[row].reshape(16, -1), expected, atol=1e-4)
-    with_character = canonical.decode(*model, views, split.motion[:6], split.character[:6])
+    with_character = canonical.decode(*tiny_model, views, split.motion[:6], split.character[:6])
     assert np.abs(poses - with_character).max() > 1e-3  # the character tells something
 
 
-def test_padding_is_cut_off(model, views, split):
-    variables, meta = model
+def test_padding_is_cut_off(tiny_model, views, split):
+    variables, meta = tiny_model
     short = meta | {"window": meta["window"] | {"frames": 12}}
     zeros = np.zeros_like(split.character[:6])
     full = canonical.decode(variables, meta, views, split.motion[:6], zeros)
@@ -115,8 +109,8 @@ def test_poses_equal_in_all_views_lie_at_0(views, seen):
     }
 
 
-def test_directions_are_the_orthonormal_dictionary(model):
-    variables, meta = model
+def test_directions_are_the_orthonormal_dictionary(tiny_model):
+    variables, meta = tiny_model
     basis = canonical.directions_of(variables, meta)
     np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-5)
     raw = variables["params"]["dictionary"]["directions"]
@@ -129,11 +123,11 @@ def test_the_widest_directions_come_first():
     assert canonical.widest(magnitudes, 9).tolist() == [0, 2, 1]
 
 
-def test_a_traversal_changes_one_magnitude(model, views, split):
+def test_a_traversal_changes_one_magnitude(tiny_model, views, split):
     """What is decoded has the wanted magnitude along one direction, and its own elsewhere."""
-    basis = canonical.directions_of(*model)
+    basis = canonical.directions_of(*tiny_model)
     deviations = np.array([-3.0, 0.0, 2.0])
-    poses = canonical.traverse(*model, views, split, 5, np.array([2, 0]), deviations)
+    poses = canonical.traverse(*tiny_model, views, split, 5, np.array([2, 0]), deviations)
     assert poses.shape == (2, 3, 16, views.layout.num_joints, 2)
     characters = []
     for direction in (2, 0):
@@ -143,15 +137,15 @@ def test_a_traversal_changes_one_magnitude(model, views, split):
             along[direction] = values.mean() + deviation * values.std()
             characters.append(sum(a * d for a, d in zip(along, basis.T)))
     motion = np.repeat(split.motion[5:6], 6, axis=0)
-    expected = canonical.decode(*model, views, motion, np.array(characters, np.float32))
+    expected = canonical.decode(*tiny_model, views, motion, np.array(characters, np.float32))
     np.testing.assert_allclose(poses.reshape(expected.shape), expected, atol=1e-4)
     assert np.abs(poses[0, 0] - poses[0, 2]).max() > 1e-4
 
 
 @pytest.mark.parametrize("directions", [[4], [-1], []])
-def test_directions_that_are_not_there_are_refused(model, views, split, directions):
+def test_directions_that_are_not_there_are_refused(tiny_model, views, split, directions):
     with pytest.raises(ValueError, match="expected some of 0 to 3"):
-        canonical.traverse(*model, views, split, 0, np.array(directions, int), np.zeros(1))
+        canonical.traverse(*tiny_model, views, split, 0, np.array(directions, int), np.zeros(1))
 
 
 def test_the_table_gives_the_ratio():

@@ -6,16 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from via_jax.checkpoints import load_model
 from via_jax.data.store import Prepared
 from via_jax.evaluation import known_views
 
 YAWS = (-60.0, 0.0, 90.0)
-
-
-@pytest.fixture(scope="module")
-def model(pretrained):
-    return load_model(pretrained.workdir / "checkpoints", "latest")
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +18,8 @@ def test_clips(tiny_data):
 
 
 @pytest.fixture(scope="module")
-def seen(tiny_data, test_clips, model):
-    return known_views.see(tiny_data, test_clips, model[1], YAWS)
+def seen(tiny_data, test_clips, tiny_model):
+    return known_views.see(tiny_data, test_clips, tiny_model[1], YAWS)
 
 
 def seen_by_hand(data: Prepared, clip, yaw):
@@ -55,10 +49,10 @@ def test_every_clip_in_every_view(tiny_data, test_clips, seen):
         np.testing.assert_allclose(seen.inputs[row], expected, atol=1e-3)
 
 
-def test_without_yaws_the_view_is_the_data_sets_own(tiny_data, test_clips, model):
+def test_without_yaws_the_view_is_the_data_sets_own(tiny_data, test_clips, tiny_model):
     cameras = np.array([f"c{index % 2}" for index in range(len(tiny_data.names))])
     data = dataclasses.replace(tiny_data, cameras=cameras)
-    own = known_views.see(data, test_clips, model[1], ())
+    own = known_views.see(data, test_clips, tiny_model[1], ())
     expected = seen_by_hand(data, test_clips[3], 0.0)  # along the recording's z axis
     np.testing.assert_allclose(own.inputs[3], expected, atol=1e-3)
     np.testing.assert_array_equal(own.view, cameras[test_clips])
@@ -75,8 +69,8 @@ def test_labels_are_those_of_the_clips(tiny_data, seen):
     assert set(known_views.labels_of(nameless, seen)["action"]) == {known_views.UNKNOWN}
 
 
-def test_codes_are_split_along_the_dictionary(model, seen):
-    variables, meta = model
+def test_codes_are_split_along_the_dictionary(tiny_model, seen):
+    variables, meta = tiny_model
     split = known_views.encode(variables, meta, seen.inputs, 16)
     basis = np.linalg.qr(variables["params"]["dictionary"]["directions"])[0]  # [channels, 4]
     assert split.motion.shape == (27, 2, len(basis))
@@ -88,8 +82,8 @@ def test_codes_are_split_along_the_dictionary(model, seen):
         np.testing.assert_allclose(np.abs(split.magnitudes[row]), lengths, atol=1e-5)
 
 
-def test_a_code_does_not_depend_on_the_rows_beside_it(model, seen):
-    variables, meta = model
+def test_a_code_does_not_depend_on_the_rows_beside_it(tiny_model, seen):
+    variables, meta = tiny_model
     together = known_views.encode(variables, meta, seen.inputs, 16)
     alone = known_views.encode(variables, meta, seen.inputs[20:23], 16)
     for all_rows, three in zip(together, alone, strict=True):
@@ -97,9 +91,9 @@ def test_a_code_does_not_depend_on_the_rows_beside_it(model, seen):
     assert np.ptp(together.motion, axis=0).max() > 1e-3
 
 
-def test_padding_does_not_count_in_the_character(model, seen):
+def test_padding_does_not_count_in_the_character(tiny_model, seen):
     """Of a window of 12 frames in 16, the second step of the code is half real."""
-    variables, meta = model
+    variables, meta = tiny_model
     meta = meta | {"window": meta["window"] | {"frames": 12}}
     split = known_views.encode(variables, meta, seen.inputs[:16], 16)
     basis = np.linalg.qr(variables["params"]["dictionary"]["directions"])[0]
@@ -108,8 +102,8 @@ def test_padding_does_not_count_in_the_character(model, seen):
     np.testing.assert_allclose(split.character, mean @ basis @ basis.T, atol=1e-5)
 
 
-def test_random_weights_have_the_models_shapes(model):
-    variables, meta = model
+def test_random_weights_have_the_models_shapes(tiny_model):
+    variables, meta = tiny_model
     first, second = (known_views.random_variables(meta, seed) for seed in (0, 1))
     kernel = first["params"]["dictionary"]["directions"]
     assert kernel.shape == variables["params"]["dictionary"]["directions"].shape
@@ -140,8 +134,8 @@ def test_clips_to_show_by_name_or_one_of_each_action(tiny_data, test_clips):
         known_views.clips_to_show(tiny_data, test_clips, ["nobody"], 4)
 
 
-def test_what_does_not_fit_is_refused(tiny_data, test_clips, model):
-    _, meta = model
+def test_what_does_not_fit_is_refused(tiny_data, test_clips, tiny_model):
+    _, meta = tiny_model
     with pytest.raises(ValueError, match="no clips to encode"):
         known_views.see(tiny_data, test_clips[:0], meta, YAWS)
     with pytest.raises(ValueError, match="the model's is 'ntu25'; prepare the data with --layout"):

@@ -64,7 +64,7 @@ def test_a_panel_for_each_map_and_known_label(tmp_path, figures):
     legends = [axes.get_legend() for axes in figure.axes]
     assert legends[:2] == [None, None]  # one under each column
     names = [[text.get_text() for text in legend.get_texts()] for legend in legends[2:]]
-    assert names == [["-60", "0", "60"], ["unknown", "sit", "wave"]]
+    assert names == [["-60", "0", "60"], ["sit", "wave", "unknown"]]
     drawn = {
         scatter.get_label(): np.asarray(scatter.get_offsets())
         for scatter in figure.axes[2].collections
@@ -80,8 +80,8 @@ def test_rare_values_share_a_light_grey(tmp_path, figures):
     values = np.array([f"class {index:02d}" for index in range(21) for _ in range(3)] + ["rare"])
     code_map.code_map({"motion": maps_of(64)["motion"]}, {"action": values}, tmp_path / "a.png")
     scatters = figures[0].axes[0].collections
-    assert [scatter.get_label() for scatter in scatters] == ["others", *np.unique(values)[:21]]
-    assert to_hex(scatters[0].get_facecolor()[0]) == code_map._REST.lower()
+    assert [scatter.get_label() for scatter in scatters] == [*np.unique(values)[:21], "others"]
+    assert to_hex(scatters[-1].get_facecolor()[0]) == code_map._REST.lower()
 
 
 @pytest.mark.parametrize(

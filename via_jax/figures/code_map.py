@@ -108,10 +108,6 @@ def _scatter(axes, points: np.ndarray, values: np.ndarray) -> None:
     names, counts = np.unique(values[values != ""], return_counts=True)
     most = names[np.argsort(-counts, kind="stable")][: len(_COLORS) * len(_MARKERS)]
     shown = sorted(most, key=_in_order)
-    rest = ~np.isin(values, shown)
-    if rest.any():
-        name = "others" if len(shown) < len(names) else "unknown"
-        axes.scatter(*points[rest].T, s=7, color=_REST, linewidths=0.8, label=name)
     for index, name in enumerate(shown):
         mine = values == name
         axes.scatter(
@@ -123,6 +119,10 @@ def _scatter(axes, points: np.ndarray, values: np.ndarray) -> None:
             alpha=0.8,
             label=str(name),
         )
+    rest = ~np.isin(values, shown)
+    if rest.any():
+        name = "others" if len(shown) < len(names) else "unknown"
+        axes.scatter(*points[rest].T, s=7, color=_REST, linewidths=0.8, zorder=0, label=name)
 
 
 def _in_order(name: str) -> tuple[bool, float, str]:

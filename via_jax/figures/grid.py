@@ -58,7 +58,7 @@ def grid(
         -1, layout.num_joints, 2
     )
     seen = centred[valid.reshape(centred.shape[:2])]
-    across, along = np.percentile(np.abs(seen), 99, axis=0)
+    across, along = np.ptp(seen, axis=0)
     width = round(size * min(max(across / max(along, 1e-9), 0.5), 1.5))
     pixels = fit(centred, valid.reshape(centred.shape[:2]), width, size, y_up).reshape(*shape, 2)
 
