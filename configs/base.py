@@ -72,6 +72,8 @@ def get_config() -> ml_collections.ConfigDict:
     """The paper's self-supervised pre-training and both evaluations."""
     config = ml_collections.ConfigDict()
     config.seed = 0
+    # How a step runs on several devices: "jit" over a mesh, or "pmap"; the results are the same.
+    config.parallel = ml_collections.ConfigDict({"kind": "jit"})
 
     config.data = ml_collections.ConfigDict(
         {
@@ -117,6 +119,7 @@ def get_config() -> ml_collections.ConfigDict:
             "learned_directions": True,  # False: the paper's row "without D_c"
             "dropout": 0.2,  # in the decoder
             "dtype": "float32",  # compute type, or "bfloat16"
+            "remat": False,  # True: less memory, a third more arithmetic, the same numbers
         }
     )
     config.pretrain = ml_collections.ConfigDict(
@@ -126,6 +129,7 @@ def get_config() -> ml_collections.ConfigDict:
             "paired": False,  # True: learn from the true retargeted sequence (3D recordings)
             "two_views": False,  # True: learn from two random views of every window
             "pairs": 64,  # in a batch
+            "accumulate": 1,  # micro-batches of a batch, one behind the other to save memory
             "move": move(),
             "weights": {
                 "cross": 1.0,  # only where paired or two_views
@@ -184,6 +188,7 @@ def get_config() -> ml_collections.ConfigDict:
             "feature": "code",  # or "motion"
             "label_fraction": 1.0,  # of the training labels, a seeded draw
             "batch": 64,
+            "accumulate": 1,
             "label_smoothing": 0.0,
             "optimizer": optimizer(steps=3000, learning_rate=1e-3),
             "log_every": 50,

@@ -1,9 +1,9 @@
-"""What every script does first: a fast allocator on CPU, readable errors, compiled code kept."""
+"""What every script does first: allocator, processes, readable errors, compiled code kept."""
 
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # XLA on CPU allocates its temporaries anew at every step; with glibc's defaults each step faults
@@ -33,11 +33,69 @@ def settle_allocator() -> None:
     os.execv(sys.executable, sys.orig_argv)
 
 
+def processes_of(
+    environ: Mapping[str, str],
+    coordinator: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+) -> dict[str, Any] | None:
+    """Arguments of jax.distributed.initialize, or None for a run of one process.
+
+    Flags come first. Without them a step of several SLURM tasks (`srun`) or a TPU of several hosts
+    (TPU_WORKER_HOSTNAMES) is one run, and JAX finds the rest by itself; so it does for
+    --coordinator=auto, which is for every other cluster that JAX knows.
+
+    Args:
+      environ: of the process.
+      coordinator: HOST:PORT of process 0, or "auto".
+      num_processes: of the run. process_id: in [0, num_processes).
+
+    Raises:
+      ValueError: some of the flags are missing, or do not fit each other.
+    """
+    if coordinator == "auto" and num_processes is None and process_id is None:
+        return {}
+    if coordinator is None and num_processes is None and process_id is None:
+        hosts = environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
+        several = int(environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 or len(hosts) > 1
+        return {} if several else None
+    if coordinator is None or num_processes is None or process_id is None:
+        raise ValueError(
+            f"--coordinator={coordinator}, --num_processes={num_processes},"
+            f" --process_id={process_id}: give all three, or --coordinator=auto alone"
+        )
+    if ":" not in coordinator or not 0 <= process_id < num_processes:
+        raise ValueError(
+            f"--coordinator={coordinator}, --process_id={process_id} of {num_processes}; expected"
+            " HOST:PORT and an id from 0 to one below --num_processes"
+        )
+    return {
+        "coordinator_address": coordinator,
+        "num_processes": num_processes,
+        "process_id": process_id,
+    }
+
+
+def join(processes: dict[str, Any] | None) -> None:
+    """Makes this process one of several; of these only the first prints results."""
+    import jax
+
+    if processes is None:
+        return
+    jax.distributed.initialize(**processes)
+    if jax.process_index():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+
 def run(main: Callable[[list[str]], None]) -> None:
     """Parses the flags and calls main; what a user can mend ends in one line and exit code 2."""
     settle_allocator()
     import jax
     from absl import app, flags, logging
+
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, or auto; see docs/scaling.md")
+    flags.DEFINE_integer("num_processes", None, "of this run, with --coordinator")
+    flags.DEFINE_integer("process_id", None, "of this process, with --coordinator")
 
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or ".cache/jax"
     jax.config.update("jax_compilation_cache_dir", os.path.abspath(cache))
@@ -55,6 +113,9 @@ def run(main: Callable[[list[str]], None]) -> None:
 
     def guarded(argv):
         try:
+            given = flags.FLAGS
+            processes = (given.coordinator, given.num_processes, given.process_id)
+            join(processes_of(os.environ, *processes))
             main(argv)
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("VIA_JAX_TRACEBACK"):

@@ -32,6 +32,55 @@ def test_batches_must_divide():
     parallel.check_batch(6, mesh)
     with pytest.raises(ValueError, match=r"a batch of 5 .* 2 devices; take a multiple of 2"):
         parallel.check_batch(5, mesh)
+    parallel.check_batch(12, mesh, accumulate=3)
+    with pytest.raises(ValueError, match=r"of 8 .* 3 micro-batches .* a multiple of 6"):
+        parallel.check_batch(8, mesh, accumulate=3)
+    with pytest.raises(ValueError, match="accumulate=0 must be at least 1"):
+        parallel.check_batch(8, mesh, accumulate=0)
+
+
+def test_another_kind_is_refused():
+    assert (parallel.axis_of("jit"), parallel.axis_of("pmap")) == (None, "data")
+    with pytest.raises(ValueError, match=r'parallel\.kind=\'tpu\'; expected "jit" or "pmap"'):
+        parallel.axis_of("tpu")
+
+
+def test_rows_of_a_process_are_placed_where_they_belong():
+    mesh = parallel.data_mesh()
+    assert parallel.local_rows(6, mesh) == slice(0, 6)  # one process holds them all
+    rows = parallel.put_rows({"x": np.arange(6)}, mesh)["x"]
+    assert rows.sharding.spec == parallel.over_batch(mesh).spec
+    assert [shard.data.tolist() for shard in rows.addressable_shards] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_pmap_counts_its_devices_and_gives_up_the_old_state():
+    """Its state, constants and scalars are whole on every device, as those of jit."""
+
+    def step(state, constants):
+        total = jax.lax.psum(constants * jax.lax.axis_index("data"), "data")
+        return state + total, {"sum": total}
+
+    mesh = parallel.data_mesh()
+    state = parallel.put(np.float32(1.0), mesh)
+    program = parallel.compile_steps(step, mesh, 2, "pmap")
+    new, scalars = program(state, np.float32(3.0))
+    assert state.is_deleted() and new.sharding.is_fully_replicated
+    assert (float(new), parallel.fetch(scalars)) == (7.0, {"sum": 3.0})
+
+
+def test_processes_that_hold_other_values_are_found(monkeypatch):
+    gathered = []
+
+    def gather(mine):
+        gathered.append(mine)
+        return np.stack([mine, mine, mine + np.array([[0], [len(gathered) - 1]], np.uint32)])
+
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    monkeypatch.setattr(parallel.multihost_utils, "process_allgather", gather)
+    tree = {"facts": np.arange(3), "draws": {"key": jax.random.key(0), "of": np.zeros(2)}}
+    parallel.check_alike(tree)
+    with pytest.raises(ValueError, match=r"process 2 has other draws than process 0"):
+        parallel.check_alike(tree)
 
 
 @pytest.mark.parametrize("steps_per_dispatch", [2, 3])

@@ -21,6 +21,7 @@ from via_jax.pretrain import (
     long_enough,
     pretrain,
     self_error,
+    stage_of,
     views_of,
     window_of,
 )
@@ -143,6 +144,20 @@ def test_another_layout_or_normalisation_is_refused():
     assert "layout: 'penn13' there, 'unik17' here" in str(caught.value)
     assert "normalisation: 'screen' there, 'body' here" in str(caught.value)
     assert "model.width: None there, 1.0 here" in str(caught.value)
+
+
+def test_what_changes_no_number_may_change_in_a_run(tiny_config):
+    before = stage_of(tiny_config, "pretrain")
+    tiny_config.model.remat = True
+    tiny_config.parallel.kind = "pmap"
+    assert stage_of(tiny_config, "pretrain") == before  # also of directories of older releases
+    tiny_config.pretrain.accumulate = 2
+    assert stage_of(tiny_config, "pretrain")["pretrain"]["accumulate"] == 2
+    here, there = (
+        {"layout": "unik17", "views": {"normalisation": "body"}, "model": {"remat": remat}}
+        for remat in (True, False)
+    )
+    check_same_model(there, here, "run")
 
 
 def test_an_unknown_protocol_is_refused(tiny_config, tmp_path):

@@ -6,7 +6,6 @@ the pairing start from the supervised model, go on without the truth, as Table 7
 judged by cross-view recognition and by the retargeting error.
 """
 
-import csv
 import dataclasses
 import json
 import re
@@ -15,9 +14,9 @@ from typing import Any
 
 from via_jax.evaluation import protocols
 from via_jax.evaluation.paired_protocol import baseline, judge, paired
-from via_jax.metrics import spread
 from via_jax.models.encoder import code_channels
 from via_jax.pretrain import pretrain
+from via_jax.tables import write_tables
 
 ERRORS = {
     "mse": "squared error, cm²",
@@ -143,7 +142,17 @@ def ablate(what: str, config: Any, workdir: Path, seeds: list[int]) -> list[dict
             print(f"{what}: {cell.name}, seed {seed}", flush=True)
             results.append(run_cell(what, cell, config, workdir, seed))
         rows.append({"cell": cell.name, "results": results, "not_run": reason})
-        write_tables(what, rows, seeds, workdir)
+        write_tables(
+            workdir / what,
+            rows,
+            seeds,
+            metrics_of(what),
+            title=(
+                f"Ablation of the {what}, seeds {', '.join(map(str, seeds))}: mean ± standard"
+                " deviation."
+            ),
+            what=what,
+        )
     return rows
 
 
@@ -222,29 +231,3 @@ def recognition_of(config: Any) -> Any:
     config.data.characters.train = 0
     config.data.views.camera = config.data.views.test_camera = None
     return config
-
-
-def write_tables(what: str, rows: list[dict], seeds: list[int], workdir: Path) -> None:
-    """Writes the rows so far as <what>.json, .csv (a line for each cell and seed) and .md."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    metrics = metrics_of(what)
-    content = {"what": what, "seeds": seeds, "rows": rows}
-    (workdir / f"{what}.json").write_text(json.dumps(content, indent=1) + "\n")
-    with (workdir / f"{what}.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["cell", "seed", *metrics])
-        for row in rows:
-            for seed, found in zip(seeds, row["results"]):
-                lines.writerow([row["cell"], seed, *(found[name] for name in metrics)])
-    text = [
-        f"Ablation of the {what}, seeds {', '.join(map(str, seeds))}: mean ± standard deviation.",
-        "",
-        f"| cell | {' | '.join(metrics.values())} |",
-        f"|---|{'---|' * len(metrics)}",
-    ]
-    for row in rows:
-        shown = [spread([found[name] for found in row["results"]]) for name in metrics]
-        if row["not_run"]:
-            shown[0] = f"not run: {row['not_run']}"
-        text.append(f"| {row['cell']} | {' | '.join(shown)} |")
-    (workdir / f"{what}.md").write_text("\n".join(text) + "\n")

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from via_jax import parallel
+from via_jax import memory, parallel
 from via_jax.checkpoints import Checkpoints
 from via_jax.data.batches import Facts, Frames, facts_of, frames_of, gather
 from via_jax.data.sampling import Draw
@@ -107,8 +107,9 @@ def stepper(
     data: Prepared,
     placement: str,
     steps_per_dispatch: int,
+    kind: str = "jit",
 ) -> Callable[[TrainState], tuple[TrainState, Scalars]]:
-    """state -> (state, scalars), compiled over all devices.
+    """state -> (state, scalars), compiled over all devices of all processes.
 
     Args:
       feed: gives the batches.
@@ -117,21 +118,27 @@ def stepper(
       placement: "device" holds all frames on the device and gathers there; "host" gathers from the
         memory map, one step a dispatch. Both see the same batches.
       steps_per_dispatch: only for "device".
+      kind: "jit" or "pmap", see `parallel.compile_steps`.
 
     Raises:
-      ValueError: another placement.
+      ValueError: another placement or kind, or processes that would draw other batches.
     """
     mesh = parallel.data_mesh()
+    parallel.check_alike({"facts": facts_of(data), "draws": feed.given})
     facts, given = parallel.put((facts_of(data), feed.given), mesh)
-    divide = parallel.over_batch(mesh)
+    divided, whole = parallel.over_batch(mesh), parallel.replicated(mesh)
+    by_jit = parallel.axis_of(kind) is None
 
     def finish(state, facts, given, draw, low, high):
         batch = feed.finish(low, high, draw, facts, state.step, given)
-        batch = jax.lax.with_sharding_constraint(batch, divide)
+        if by_jit:
+            batch = jax.lax.with_sharding_constraint(batch, divided)
         return update(state, batch, given)
 
     if placement == "device":
-        frames = parallel.put(Frames(*(np.asarray(x) for x in frames_of(data))), mesh)
+        frames = Frames(*(np.asarray(x) for x in frames_of(data)))
+        memory.check_fits({"data": memory.bytes_of(frames)}, jax.local_devices()[0])
+        frames = parallel.put(frames, mesh)
 
         def step(state, constants):
             facts, frames, given = constants
@@ -139,18 +146,26 @@ def stepper(
             low, high = gather(frames, facts.row[draw.sequence], draw)
             return finish(state, facts, given, draw, low, high)
 
-        compiled = parallel.compile_steps(step, mesh, steps_per_dispatch)
+        program = parallel.compile_steps(step, mesh, steps_per_dispatch, kind)
+        compiled = memory.reporting(program)
         return lambda state: compiled(state, (facts, frames, given))
     if placement != "host":
         raise ValueError(f'data.placement={placement!r}; expected "device" or "host"')
 
     mapped, rows = frames_of(data), facts_of(data).row
-    draw_step = jax.jit(feed.draw)
-    compiled = parallel.compile_steps(lambda state, c: finish(state, *c), mesh, 1)
+    draw_step, own = jax.jit(feed.draw), (facts_of(data), feed.given)
+    shardings = (whole, whole, whole, divided, divided)
+    program = parallel.compile_steps(lambda s, c: finish(s, *c), mesh, 1, kind, shardings)
+    compiled = memory.reporting(program)
 
     def from_host(state):
-        draw = Draw(*(np.asarray(x) for x in draw_step(state.step, facts, given)))
-        low, high = gather(mapped, rows[draw.sequence], draw)
+        # Every process draws the whole batch by itself, and reads the frames of its own rows.
+        draw = Draw(*(np.asarray(x) for x in draw_step(np.asarray(state.step), *own)))
+        part = parallel.local_rows(len(draw.sequence), mesh) if by_jit else slice(None)
+        mine = Draw(*(x[part] for x in draw))
+        low, high = gather(mapped, rows[mine.sequence], mine)
+        if by_jit:
+            low, high = parallel.put_rows((low, high), mesh)
         return compiled(state, (facts, given, draw, low, high))
 
     return from_host

@@ -21,6 +21,8 @@ def network_of(config: Any, layout: Layout) -> Autoencoder | ThreeEncoders:
         return Autoencoder(joints=layout.num_joints, **config.model)
     if name != "three_encoders":
         raise ValueError(f'pretrain.network={name!r}; expected "via" or "three_encoders"')
+    if config.parallel.kind != "jit":
+        raise ValueError('the three encoders run by jit only; set parallel.kind = "jit"')
     if (layout.name, config.model.coords) != ("mixamo15", 2) or config.data.held_out:
         raise ValueError(
             f"the three encoders read mixamo15 in 2D and choose nothing, not {layout.name} in"

@@ -24,6 +24,8 @@ from via_jax.pairs import Given, pair_feed
 from via_jax.runs import open_run
 from via_jax.training import TrainState, create_state, train_step
 
+SAME_NUMBERS = ("remat",)  # settings of the model that change memory and speed only
+
 
 def window_of(data_config: Any) -> Window:
     """The window that a config describes, padded for the encoder."""
@@ -110,6 +112,7 @@ def self_error(
             chosen = np.resize(sequences[start : start + size], size)  # filler repeats
             weight = (np.arange(size) < len(sequences) - start).astype(np.float32)
             windows = batches.read_windows(facts, frames, chosen, window)
+            windows = jax.tree.map(np.asarray, windows)  # the same on every process
             error, seen = sums(state, windows, data.clip[chosen], weight)
             total, count = total + float(error), count + float(seen)
         return {"held_out_self": total / max(count, 1.0)}
@@ -162,14 +165,15 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     views = views_of(config, data, earlier)
     views = views._replace(move=settings.move.to_dict())
     mesh = parallel.data_mesh()
-    parallel.check_batch(2 * settings.pairs, mesh)
+    parallel.check_batch(2 * settings.pairs, mesh, settings.accumulate)
+    axis = parallel.axis_of(config.parallel.kind)
     clips = data.clips_of(config.data.protocol, "train")
     kept, left = held_out(data, clips, config.data.held_out, config.seed)
     sequences = long_enough(data, data.sequences_of(kept), window)
     model = network_of(config, data.layout)
     optimizer = optimizer_of(**settings.optimizer)
 
-    loss_fn = objective_of(settings, model)
+    loss_fn = objective_of(settings, model if axis is None else model.clone(axis=axis))
     meta = meta_of(config, data, views)
     if earlier is not None:
         check_same_model(earlier, meta, settings.start_from)
@@ -186,10 +190,21 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
     def update(state, batch, given: Given):
         rng = jax.random.fold_in(given.loss_key, state.step)
         batch = {**batch, "term_weights": given.weights}
-        return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
+        return train_step(
+            state,
+            batch,
+            rng,
+            loss_fn=loss_fn,
+            optimizer=optimizer,
+            accumulate=settings.accumulate,
+            groups=2,  # drivers and their sources
+            axis=axis,
+        )
 
     rhythm = loop.rhythm_of(settings, config.data.placement)
-    step = loop.stepper(feed, update, data, config.data.placement, rhythm.dispatch())
+    step = loop.stepper(
+        feed, update, data, config.data.placement, rhythm.dispatch(), config.parallel.kind
+    )
     evaluate = None
     if len(left) and isinstance(model, Autoencoder):
         evaluate = self_error(config, model, data, data.sequences_of(left), window, views)
@@ -218,7 +233,12 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
 
 def stage_of(config: Any, stage: str) -> dict:
     """The part of a config that a stage depends on; the settings of other stages may change."""
-    return {name: config.to_dict()[name] for name in ("seed", "data", "model", stage)}
+    found = {name: config.to_dict()[name] for name in ("seed", "data", "model", stage)}
+    for field in SAME_NUMBERS:
+        found["model"].pop(field, None)
+    if found[stage].get("accumulate") == 1:
+        del found[stage]["accumulate"]  # as directories say that are older than this setting
+    return found
 
 
 def meta_of(config: Any, data: store.Prepared, views: Views) -> dict:
@@ -245,6 +265,8 @@ def check_same_model(found: dict, wanted: dict, where: str) -> None:
         "normalisation": tuple(meta["views"]["normalisation"] for meta in (found, wanted)),
     }
     for name, value in wanted["model"].items():
+        if name in SAME_NUMBERS:
+            continue
         pairs[f"model.{name}"] = (found["model"].get(name), value)
     wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]
     if wrong:

@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import json
+import os
+import uuid
 from pathlib import Path
 
 import jax
@@ -81,5 +83,9 @@ def clusters_of(
     means = MiniBatchKMeans(count, batch_size=4096, n_init=3, random_state=seed)
     labels = means.fit_predict(features).astype(np.int32)
     with contextlib.suppress(OSError):  # a read-only data set works as well, only slower
-        np.save(path, labels)
+        # Complete or not at all: other processes of this run, or of a sweep, may look for it.
+        beside = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.tmp")
+        with beside.open("wb") as file:
+            np.save(file, labels)
+        os.replace(beside, path)
     return labels

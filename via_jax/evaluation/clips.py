@@ -1,10 +1,12 @@
 """A function of model input applied to every clip of a split, each exactly once, in order."""
 
+import functools
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
+from via_jax import parallel
 from via_jax.data.batches import blend, facts_of, frames_of, gather, persons_of
 from via_jax.data.sampling import Draw, Window, evaluation_windows, real_steps
 from via_jax.data.store import Prepared
@@ -27,7 +29,8 @@ def over_clips(
     """Applies a function to the clips in batches, without augmentation.
 
     The last batch is filled up with clips whose results are dropped, so results do not depend on
-    the batch size and every clip counts once.
+    the batch size and every clip counts once. A batch that divides among the devices of all
+    processes is divided; otherwise every device computes all of it.
 
     Args:
       function: (variables, batch) -> [batch, ...]; the batch holds "poses" [batch, persons, time,
@@ -47,8 +50,10 @@ def over_clips(
     facts, frames = facts_of(data), frames_of(data)
     key = jax.random.key(seed)
     weight = real_steps(window)
+    mesh = parallel.data_mesh()
+    divided = mesh.size > 1 and batch % mesh.size == 0
 
-    @jax.jit
+    @functools.partial(jax.jit, out_shardings=parallel.replicated(mesh) if divided else None)
     def apply(variables, low, high, draw, facts, clip, present):
         windows = blend(low, high, draw, facts)
         flat = evaluation_batch(windows, clip, key, views)
@@ -68,7 +73,10 @@ def over_clips(
         sequence = np.asarray(people.sequence).reshape(-1)
         draw = evaluation_windows(sequence, facts.length[sequence], window)
         draw = Draw(*(np.asarray(x) for x in draw))
-        low, high = gather(frames, facts.row[sequence], draw)
+        part = parallel.local_rows(len(sequence), mesh) if divided else slice(None)
+        low, high = gather(frames, facts.row[sequence[part]], Draw(*(x[part] for x in draw)))
+        if divided:
+            low, high = parallel.put_rows((low, high), mesh)
         result = apply(
             variables, low, high, draw, facts, data.clip[sequence], np.asarray(people.present)
         )

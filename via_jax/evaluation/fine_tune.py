@@ -129,6 +129,7 @@ def classifier_of(model: dict, num_classes: int, feature: str) -> Classifier:
         dtype=model["dtype"],
         feature=feature,
         pooling=model.get("pooling", POOLING),
+        remat=model.get("remat", False),
     )
 
 
@@ -188,10 +189,12 @@ def fine_tune(
     persons: int,
     published_persons: bool,
     batch: int,
+    accumulate: int,
     label_smoothing: float,
     optimizer: dict,
     rhythm: loop.Rhythm,
     placement: str,
+    kind: str,
     seed: int,
     run: Run,
     checkpoints: Checkpoints,
@@ -211,9 +214,10 @@ def fine_tune(
       feature: "code" or "motion".
       window, views, persons, published_persons: what the model sees of a clip.
       batch: clips in a step, at most all of them.
+      accumulate: micro-batches of a step.
       label_smoothing: in [0, 1).
       optimizer: arguments of `optimizer_of`.
-      rhythm, placement, run, checkpoints, meta: of the loop.
+      rhythm, placement, kind, run, checkpoints, meta: of the loop.
       seed: of the draws and of new weights.
 
     Raises:
@@ -226,7 +230,8 @@ def fine_tune(
                 f"{unknown} {name} clips have no known class; prepare the data without them"
             )
     batch = min(batch, len(train))
-    parallel.check_batch(batch, parallel.data_mesh())
+    parallel.check_batch(batch, parallel.data_mesh(), accumulate)
+    axis = parallel.axis_of(kind)
     classifier = classifier_of(model, len(data.classes), feature)
     shape = (2, persons, window.padded, data.layout.num_joints, views.coords)
     init = jax.jit(lambda k: classifier.init(k, np.zeros(shape, np.float32), False))
@@ -234,7 +239,7 @@ def fine_tune(
     if pretrained is not None:
         variables = from_pretrained(variables, pretrained, persons)
     update_rule = optimizer_of(**optimizer)
-    loss_fn = classification_loss(classifier, label_smoothing)
+    loss_fn = classification_loss(classifier.clone(axis=axis), label_smoothing)
     state = create_state(variables, update_rule)
     feed = clip_feed(
         data,
@@ -248,7 +253,15 @@ def fine_tune(
     )
 
     def update(state, inputs, given):
-        return train_step(state, inputs, given.key, loss_fn=loss_fn, optimizer=update_rule)
+        return train_step(
+            state,
+            inputs,
+            given.key,
+            loss_fn=loss_fn,
+            optimizer=update_rule,
+            accumulate=accumulate,
+            axis=axis,
+        )
 
     def scores_of(state: TrainState, clips: np.ndarray, views: Views) -> np.ndarray:
         return score(
@@ -273,7 +286,7 @@ def fine_tune(
 
     state = loop.run_steps(
         state,
-        loop.stepper(feed, update, data, placement, rhythm.dispatch()),
+        loop.stepper(feed, update, data, placement, rhythm.dispatch(), kind),
         rhythm,
         run=run,
         checkpoints=checkpoints,
@@ -283,7 +296,8 @@ def fine_tune(
     )
     scores, labels = scores_of(state, test, views), data.label[test]
     result = metrics.accuracy(scores, labels, data.classes)
-    write_scores(run.workdir, Scores(data.names[test], labels, np.array(data.classes), scores))
+    if jax.process_index() == 0:
+        write_scores(run.workdir, Scores(data.names[test], labels, np.array(data.classes), scores))
     return result | (on_held_out(state) if len(held_out) else {})
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from via_jax.models.decoder import Decoder
 from via_jax.models.dictionary import DirectionDictionary, Split
 from via_jax.models.encoder import Encoder
+from via_jax.models.rows import all_rows, own_rows
 from via_jax.typing import Array
 
 
@@ -23,6 +24,9 @@ class Autoencoder(nn.Module):
       learned_directions: False is the paper's row "without D_c".
       dropout: rate inside the decoder.
       dtype: compute type, "float32" or "bfloat16".
+      remat: see `Encoder`.
+      axis: of a pmap. Every device is handed all rows, encodes and decodes its own and returns all,
+        so that what lies between (partners, means over the batch) is as on one device.
     """
 
     joints: int
@@ -34,12 +38,16 @@ class Autoencoder(nn.Module):
     learned_directions: bool
     dropout: float
     dtype: Any = "float32"
+    remat: bool = False
+    axis: str | None = None
 
     def setup(self):  # noqa: D102
         dtype = jnp.dtype(self.dtype)
-        self.encoder = Encoder(self.width, self.num_heads, dtype)
+        self.encoder = Encoder(self.width, self.num_heads, dtype, remat=self.remat, axis=self.axis)
         self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)
-        self.decoder = Decoder(self.joints, self.coords, self.decoder_width, self.dropout, dtype)
+        self.decoder = Decoder(
+            self.joints, self.coords, self.decoder_width, self.dropout, dtype, self.axis
+        )
 
     def __call__(self, poses: Array, train: bool = False, weight: Array | None = None) -> Array:
         """Reconstructs poses [batch, 1, time, joints, coords] as [batch, time, joints, coords].
@@ -65,7 +73,8 @@ class Autoencoder(nn.Module):
                 f" [batch, 1, time, {self.joints}, {self.coords}]: one person per sequence, in the"
                 " model's joints and coords"
             )
-        return self.encoder(poses, train)[:, 0]
+        code = self.encoder(own_rows(poses, self.axis), train)[:, 0]
+        return all_rows(code, self.axis)
 
     def split(self, code: Array, weight: Array | None = None) -> Split:
         """Motion, character and magnitudes of a code (Eq. 1 and 2)."""
@@ -79,4 +88,5 @@ class Autoencoder(nn.Module):
           character: [batch, channels], of the source; zeros give the canonical view.
           train: draw dropout.
         """
-        return self.decoder(motion + character[:, None], train)
+        code = own_rows(motion + character[:, None], self.axis)
+        return all_rows(self.decoder(code, train), self.axis)

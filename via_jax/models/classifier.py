@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from via_jax.models.dictionary import DirectionDictionary
 from via_jax.models.encoder import POOLING, Encoder, mean_over_persons
+from via_jax.models.rows import all_rows, own_rows
 from via_jax.typing import Array
 
 
@@ -23,10 +24,11 @@ class Classifier(nn.Module):
 
     Attributes:
       num_classes: number of classes.
-      width, num_heads, dtype: as in the encoder.
+      width, num_heads, dtype, remat: as in the encoder.
       num_directions, learned_directions: as in the dictionary.
       feature: "code" classifies the mean over time of r, "motion" that of r_m.
       pooling: as in the encoder.
+      axis: of a pmap, as in the autoencoder.
     """
 
     num_classes: int
@@ -37,10 +39,14 @@ class Classifier(nn.Module):
     feature: str
     dtype: Any = "float32"
     pooling: int = POOLING
+    remat: bool = False
+    axis: str | None = None
 
     def setup(self):  # noqa: D102
         dtype = jnp.dtype(self.dtype)
-        self.encoder = Encoder(self.width, self.num_heads, dtype, self.pooling)
+        self.encoder = Encoder(
+            self.width, self.num_heads, dtype, self.pooling, self.remat, self.axis
+        )
         if self.feature == "motion":
             self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)
         elif self.feature != "code":
@@ -60,7 +66,8 @@ class Classifier(nn.Module):
           present: [batch, persons], who is averaged; None averages all.
           weight: [batch, time / 8], share of real frames behind each step of the code.
         """
-        code = mean_over_persons(self.encoder(poses, train), present)
+        code = all_rows(self.encoder(own_rows(poses, self.axis), train), self.axis)
+        code = mean_over_persons(code, present)
         if self.feature == "motion":
             code = self.dictionary(code, weight).motion
         return self.head(mean_over_time(code, weight))

@@ -3,9 +3,11 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from via_jax.models.encoder import at_least_float32
+from via_jax.models.rows import own_rows
 from via_jax.typing import Array
 
 CHANNELS = (128, 64)  # of the two hidden convolutions, at width 1
@@ -21,6 +23,7 @@ class Decoder(nn.Module):
       width: multiplies the hidden channels.
       dropout: rate after the first two convolutions.
       dtype: compute type.
+      axis: of a pmap over which the codes are divided, or None.
     """
 
     joints: int
@@ -28,6 +31,7 @@ class Decoder(nn.Module):
     width: float
     dropout: float
     dtype: Any = jnp.float32
+    axis: str | None = None
 
     @nn.compact
     def __call__(self, code: Array, train: bool) -> Array:
@@ -50,7 +54,15 @@ class Decoder(nn.Module):
                 channels, (KERNEL,), padding="VALID", dtype=self.dtype, name=f"conv{index + 1}"
             )(x)
             if index < len(hidden):
-                x = nn.Dropout(self.dropout, deterministic=not train)(x)
+                x = self.dropped(x, nn.Dropout(self.dropout, deterministic=not train))
                 x = nn.leaky_relu(x, 0.2)
         poses = x.reshape(*x.shape[:2], self.joints, self.coords)
         return at_least_float32(poses)
+
+    @nn.nowrap
+    def dropped(self, x: Array, dropout: nn.Dropout) -> Array:
+        """Dropout whose draws do not depend on how many devices divide the rows."""
+        if self.axis is None:
+            return dropout(x)
+        rows = x.shape[0] * jax.lax.axis_size(self.axis)
+        return x * own_rows(dropout(jnp.ones((rows, *x.shape[1:]), x.dtype)), self.axis)

@@ -45,13 +45,19 @@ def at_least_float32(x: Array) -> jax.Array:
     return jnp.asarray(x, jnp.promote_types(x.dtype, jnp.float32))
 
 
-def batch_norm(train: bool, dtype: Any, name: str, scale: float = 1.0) -> nn.BatchNorm:
-    """Batch norm with PyTorch's momentum 0.1 and epsilon 1e-5; statistics in float32."""
+def batch_norm(
+    train: bool, dtype: Any, name: str, axis: str | None, scale: float = 1.0
+) -> nn.BatchNorm:
+    """Batch norm with PyTorch's momentum 0.1 and epsilon 1e-5; statistics in float32.
+
+    axis: of a pmap whose devices share the statistics of the batch, or None.
+    """
     return nn.BatchNorm(
         use_running_average=not train,
         momentum=0.9,
         epsilon=1e-5,
         dtype=dtype,
+        axis_name=axis,
         scale_init=nn.initializers.constant(scale),
         name=name,
     )
@@ -67,6 +73,7 @@ class SpatialUnit(nn.Module):
     channels: int
     num_heads: int
     dtype: Any
+    axis: str | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -108,9 +115,9 @@ class SpatialUnit(nn.Module):
                 kernel_init=kaiming_fan_out(self.channels),
                 name="down",
             )(x)
-            x = batch_norm(train, self.dtype, "down_norm")(x)
+            x = batch_norm(train, self.dtype, "down_norm", self.axis)(x)
         # A scale near zero makes a block start as the identity.
-        return nn.relu(batch_norm(train, self.dtype, "norm", scale=1e-6)(summed) + x)
+        return nn.relu(batch_norm(train, self.dtype, "norm", self.axis, scale=1e-6)(summed) + x)
 
 
 class TemporalUnit(nn.Module):
@@ -119,6 +126,7 @@ class TemporalUnit(nn.Module):
     channels: int
     stride: int
     dtype: Any
+    axis: str | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -134,7 +142,7 @@ class TemporalUnit(nn.Module):
             name="conv",
         )(x.reshape(sequences * joints, time, channels_in))
         x = x.reshape(sequences, joints, -1, self.channels)
-        return batch_norm(train, self.dtype, "norm")(x)
+        return batch_norm(train, self.dtype, "norm", self.axis)(x)
 
 
 class Block(nn.Module):
@@ -145,12 +153,17 @@ class Block(nn.Module):
     num_heads: int
     residual: bool
     dtype: Any
+    axis: str | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Input [sequences, joints, time, channels], output [..., time / stride, new channels]."""
-        y = SpatialUnit(self.channels, self.num_heads, self.dtype, name="spatial")(x, train)
-        y = TemporalUnit(self.channels, self.stride, self.dtype, name="temporal")(y, train)
+        y = SpatialUnit(self.channels, self.num_heads, self.dtype, self.axis, name="spatial")(
+            x, train
+        )
+        y = TemporalUnit(self.channels, self.stride, self.dtype, self.axis, name="temporal")(
+            y, train
+        )
         if not self.residual:
             return nn.relu(y)
         if x.shape[-1] != self.channels or self.stride != 1:
@@ -160,7 +173,7 @@ class Block(nn.Module):
                 kernel_init=kaiming_fan_out(self.channels),
                 name="residual",
             )(x[:, :, :: self.stride])
-            x = batch_norm(train, self.dtype, "residual_norm")(x)
+            x = batch_norm(train, self.dtype, "residual_norm", self.axis)(x)
         return nn.relu(y + x)
 
 
@@ -173,12 +186,16 @@ class Encoder(nn.Module):
       dtype: compute type of the layers; parameters and statistics stay in float32.
       pooling: of the code over time; 1 leaves it out, as the published classifiers do, and gives
         time / 4 codes, rounded up, of any time.
+      remat: compute the inside of each block anew in the backward pass instead of keeping it.
+      axis: of a pmap over which a batch is divided; its devices share the batch statistics.
     """
 
     width: float
     num_heads: int
     dtype: Any = jnp.float32
     pooling: int = POOLING
+    remat: bool = False
+    axis: str | None = None
 
     @nn.compact
     def __call__(self, poses: Array, train: bool) -> jax.Array:
@@ -203,16 +220,18 @@ class Encoder(nn.Module):
             )
         # One batch norm over the (person, joint, coord) features of a frame.
         x: Any = jnp.moveaxis(poses, 1, 2).reshape(batch, time, persons * joints * coords)
-        x = batch_norm(train, self.dtype, "input_norm")(x.astype(self.dtype))
+        x = batch_norm(train, self.dtype, "input_norm", self.axis)(x.astype(self.dtype))
         x = x.reshape(batch, time, persons, joints, coords).transpose(0, 2, 3, 1, 4)
         x = x.reshape(batch * persons, joints, time, coords)
+        block: Any = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
         for index, (channels, stride) in enumerate(BLOCKS):
-            x = Block(
+            x = block(
                 channels=max(1, round(channels * self.width)),
                 stride=stride,
                 num_heads=self.num_heads if index else FIRST_BLOCK_HEADS,
                 residual=index > 0,
                 dtype=self.dtype,
+                axis=self.axis,
                 name=f"block{index + 1}",
             )(x, train)
         code = x.mean(axis=1)  # over joints: [sequences, time / 4, channels]
