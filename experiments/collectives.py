@@ -29,7 +29,7 @@ def main(_):
         compiled = collectives.compiled_step(FLAGS.config, FLAGS.joints, number)
         found = collectives.collectives_of(compiled.as_text())
         for kind, exchange in found.items():
-            print(f"| {number} | {kind} | {exchange.count} | {exchange.size:,} |", flush=True)
+            print(f"| {number} | {kind} | {exchange.number} | {exchange.size:,} |", flush=True)
         if not found:
             print(f"| {number} | none | 0 | 0 |", flush=True)
         work = compiled.cost_analysis()["flops"]

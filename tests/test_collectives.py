@@ -42,5 +42,5 @@ def test_of_a_compiled_mean():
     state = parallel.put(np.ones((3, 5), np.float32), mesh)
     text = program.compiled(state, np.ones((4, 3), np.float32)).as_text()
     found = collectives_of(text)
-    assert set(found) == {"all-reduce"} and found["all-reduce"].count == 1
+    assert set(found) == {"all-reduce"} and found["all-reduce"].number == 1
     assert found["all-reduce"].size in (3 * 4, 3 * 5 * 4)  # summed before or after broadcasting

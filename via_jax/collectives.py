@@ -26,11 +26,11 @@ class Exchange(NamedTuple):
     """Collectives of one kind in a program.
 
     Attributes:
-      count: how many.
+      number: how many.
       size: bytes of their results on one device.
     """
 
-    count: int
+    number: int
     size: int
 
 

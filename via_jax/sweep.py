@@ -124,7 +124,8 @@ def run_trials(
       {work directory: last line that was printed} of those that failed.
     """
     free: queue.SimpleQueue = queue.SimpleQueue()
-    for device in devices or [None] * jobs:
+    places: Sequence[str | None] = devices or [None for _ in range(jobs)]
+    for device in places:
         free.put(device)
 
     def run(item: tuple[Path, list[str]]) -> str:
