@@ -92,6 +92,7 @@ def test_other_objectives_are_a_setting(kind, tiny_config, tmp_path, monkeypatch
         return state
 
     monkeypatch.setattr(pretraining.loop, "run_steps", trace)
+    monkeypatch.setattr(pretraining.loop.memory, "reporting", lambda program: program)
     tiny_config.pretrain[kind] = True
     tiny_config.data.held_out = 0.0
     assert pretrain(tiny_config, tmp_path) == {"steps": 0}
@@ -275,7 +276,7 @@ def test_runs_of_equal_shapes_share_one_compilation(tiny_config, tmp_path, monke
     """Seed, pairing and weights are arguments: the compiled program's text does not change."""
     texts = []
 
-    def lower(step, mesh, count):
+    def lower(step, *rest):
         def run(state, constants):
             texts.append(jax.jit(step).lower(state, constants).as_text())
             raise InterruptedError
@@ -283,6 +284,7 @@ def test_runs_of_equal_shapes_share_one_compilation(tiny_config, tmp_path, monke
         return run
 
     monkeypatch.setattr(pretraining.parallel, "compile_steps", lower)
+    monkeypatch.setattr(pretraining.loop.memory, "reporting", lambda program: program)
 
     def trace(**settings):
         config = tiny_config.copy_and_resolve_references()

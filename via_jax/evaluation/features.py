@@ -161,6 +161,8 @@ def repeat_persons(variables: Tree, persons: int) -> Tree:
     The entries of a one-person encoder are repeated for each; one of more persons, such as a
     converted classifier, keeps those of the first ones.
     """
+    if "block1" not in variables["params"]["encoder"]:
+        return variables  # of another model, which whoever uses them says
     block = variables["params"]["encoder"]["block1"]["spatial"]
     size = persons * block["dependency"].shape[-1] * block["kernel"].shape[1]  # joints x coords
 
