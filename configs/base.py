@@ -149,6 +149,7 @@ def get_config() -> ml_collections.ConfigDict:
             "eval_every": 1000,
             "save_every": 1000,
             "steps_per_dispatch": 0,  # 0: 1 on CPU, 8 elsewhere
+            "skip_nonfinite": 0,  # steps in a row whose loss may be NaN or infinite; 0: stop
         }
     )
     config.paired = ml_collections.ConfigDict(

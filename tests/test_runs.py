@@ -23,7 +23,8 @@ def test_first_start_writes_a_readable_config(tmp_path):
     text = (run.workdir / "config.json").read_text()
     assert json.loads(text) == {**CONFIG, "model": {"width": 64, "kernels": [9, 1]}}
     assert text.startswith('{\n  "extra": {},\n  "log_every": 50,')  # one key a line, sorted
-    assert sorted(path.name for path in run.workdir.iterdir()) == ["config.json"]
+    assert sorted(path.name for path in run.workdir.iterdir()) == ["config.json", "lock"]
+    run.close()
     open_run(run.workdir, CONFIG)
     open_run(run.workdir, ml_collections.ConfigDict(CONFIG))  # the same values
     open_run(run.workdir, ml_collections.FrozenConfigDict(CONFIG))
@@ -153,7 +154,8 @@ def test_results_merge(tmp_path):
         "confusion": [[1, 0], [0, 1]],
         "folds": [1, None, "none"],
     }
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "results.json"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["config.json", "lock", "results.json"]
 
 
 @pytest.mark.parametrize("value", [{"top1": 1}, [{"top1": 1}], object()])

@@ -7,17 +7,19 @@ as host arrays, so a checkpoint does not depend on the number of devices. A step
 name only when it is complete.
 """
 
-import hashlib
-import json
-import math
+import contextlib
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from flax import traverse_util
+from jax.experimental import multihost_utils
+
+from via_jax import records
 
 ITEMS = ("model", "training")
 Restored = tuple[dict[str, Any], dict[str, Any]]  # (state or model, meta)
@@ -26,6 +28,10 @@ Which = Literal["best", "latest"] | int
 
 class DamagedCheckpoint(ValueError):
     """A checkpoint whose files are incomplete or not those that were written."""
+
+
+class UnwrittenCheckpoint(OSError):
+    """A checkpoint that could not be written; those before it are whole."""
 
 
 class Checkpoints:
@@ -62,15 +68,26 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self.folder,
             item_names=(*ITEMS, "meta"),
-            options=ocp.CheckpointManagerOptions(preservation_policy=self),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=self,
+                # otherwise threads wait minutes for a folder that could not be made
+                async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+            ),
         )
         # orbax writes no metrics to disk without its own best_fn (which in turn deletes the latest
         # step), so after a resume its BestN would no longer know the best: we keep the scores.
-        records = {step: self._record(step) for step in self.steps()}
-        if read_only and records:
-            keep_best_by, higher_is_better = records[max(records)]["best_by"]
+        found: dict[int, dict[str, Any]] = {}
+        self.unreadable: list[int] = []
+        for step in self.steps():
+            try:
+                found[step] = self._record(step)
+            except DamagedCheckpoint:  # said when that step is asked for
+                self.unreadable.append(step)
+        if read_only and found:
+            keep_best_by, higher_is_better = found[max(found)]["best_by"]
         self._best_by = (keep_best_by, higher_is_better)
-        self._metrics = {step: record["metrics"] for step, record in records.items()}
+        self._metrics = {step: record["metrics"] for step, record in found.items()}
+        self._saving: int | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -79,17 +96,35 @@ class Checkpoints:
         self.close()
 
     def wait(self) -> None:
-        """Returns when everything saved so far is on disk; raises what went wrong in writing it."""
-        self._manager.wait_until_finished()
+        """Returns when everything saved so far is on disk.
+
+        Raises:
+          UnwrittenCheckpoint: no room, no permission ...; the steps before are untouched.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits for the writer, then lets go of it."""
-        self._manager.close()
+        with self._writing():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            reason = records.reason_of(error)
+            raise UnwrittenCheckpoint(
+                f"{self.folder}: step {self._saving} could not be written ({reason}); the steps"
+                f" held are {self.steps()}, untouched: make room or mend the permissions, then run"
+                " the same command again"
+            ) from error
 
     def should_preserve(self, checkpoints, *, context) -> list[bool]:
-        """Which steps stay (orbax PreservationPolicy): the latest ones and the best one."""
+        """Which steps stay (orbax PreservationPolicy): the latest, the best, the unreadable."""
         steps = [checkpoint.step for checkpoint in checkpoints]
-        keep = {*sorted(steps)[-self._keep_latest :], self._best(steps)}
+        keep = {*sorted(steps)[-self._keep_latest :], self._best(steps), *self.unreadable}
         return [step in keep for step in steps]
 
     def steps(self) -> list[int]:
@@ -127,6 +162,7 @@ class Checkpoints:
           metrics: finite numbers; a step saved without them is never the best.
 
         Raises:
+          UnwrittenCheckpoint: this step, or the one saved before it, could not be written.
           ValueError: a step that does not follow, another structure, metrics that are not finite
             or lack `keep_best_by`, meta that is not JSON.
         """
@@ -140,16 +176,13 @@ class Checkpoints:
             )
         if set(state) != set(ITEMS):
             raise ValueError(f"state has the keys {sorted(state)}, expected {sorted(ITEMS)}")
-        host = {item: _host_arrays(item, state[item]) for item in ITEMS}
+        host = {item: records.host_arrays(item, state[item]) for item in ITEMS}
         record = {
-            **_checked(meta, metrics or {}, self._best_by[0]),
+            **records.checked(meta, metrics or {}, self._best_by[0]),
             "best_by": list(self._best_by),
             "model_parts": sorted(state["model"]),  # an empty batch_stats holds no array
             "arrays": {
-                item: {
-                    path: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": _sha256(a)}
-                    for path, a in arrays.items()
-                }
+                item: {path: records.entry_of(array) for path, array in arrays.items()}
                 for item, arrays in host.items()
             },
         }
@@ -160,8 +193,11 @@ class Checkpoints:
             item: ocp.args.StandardSave(traverse_util.unflatten_dict(arrays, sep="/"))
             for item, arrays in host.items()
         }
-        sealed = ocp.args.JsonSave({**record, "sha256": _sha256(record)})
-        self._manager.save(step, args=ocp.args.Composite(**items, meta=sealed))
+        sealed = ocp.args.JsonSave({**record, "sha256": records.sha256_of(record)})
+        with self._writing():
+            self._manager.wait_until_finished()  # names the step before, if it failed
+            self._saving = step
+            self._manager.save(step, args=ocp.args.Composite(**items, meta=sealed))
 
     def restore(self, step: int, like_model: Any, like_training: Any) -> Restored:
         """The state saved at a step, bit for bit, in the form of a freshly made one.
@@ -181,6 +217,49 @@ class Checkpoints:
           DamagedCheckpoint: files missing, cut or changed since they were written.
         """
         return self._restore(step, {"model": like_model, "training": like_training})
+
+    def restore_newest(
+        self, like_model: Any, like_training: Any
+    ) -> tuple[int, dict[str, Any], dict[str, Any]] | None:
+        """(step, state, meta) of the newest whole step, None without any step; see `restore`.
+
+        Damaged newer steps are named on stderr and put aside as `<step>.damaged`, so that the run
+        can reach their numbers again.
+
+        Raises:
+          ValueError: a checkpoint of another model.
+          DamagedCheckpoint: there are steps, and none is whole; nothing is moved.
+        """
+        damaged: dict[int, DamagedCheckpoint] = {}
+        for step in reversed(self.steps()):
+            try:
+                state, meta = self.restore(step, like_model, like_training)
+            except DamagedCheckpoint as error:
+                damaged[step] = error
+                continue
+            self._put_aside(damaged, step)
+            return step, state, meta
+        if damaged:
+            reasons = "".join(f"\n  {error}" for error in damaged.values())
+            raise DamagedCheckpoint(
+                f"no step in {self.folder} is whole:{reasons}\nTake another work directory, or put"
+                " a copy of a step back."
+            )
+        return None
+
+    def _put_aside(self, damaged: dict[int, DamagedCheckpoint], instead: int) -> None:
+        if not damaged:
+            return
+        if jax.process_index() == 0:
+            for step, error in damaged.items():
+                count = len(list(self.folder.glob(f"{step}.damaged*")))
+                aside = self.folder / f"{step}.damaged{count or ''}"
+                (self.folder / str(step)).rename(aside)
+                print(f"damaged checkpoint, now {aside.name}: {error}", file=sys.stderr)
+            print(f"going on from step {instead} instead", file=sys.stderr, flush=True)
+        multihost_utils.sync_global_devices("damaged checkpoints were put aside")
+        self._manager.reload()
+        self.unreadable = [step for step in self.unreadable if step not in damaged]
 
     def restore_model(self, step: int | None = None, like: Any = None) -> Restored:
         """Only the model of a step, without reading the optimizer state; else as `restore`.
@@ -203,7 +282,7 @@ class Checkpoints:
             wanted = "no checkpoint" if step is None else f"no step {step}"
             raise FileNotFoundError(f"{wanted} in {self.folder}, only {self.steps()}{hint}")
         record = self._record(step)
-        _check_same(self.folder / str(step), record["arrays"], likes)
+        records.check_same(self.folder / str(step), record["arrays"], likes)
         state = {}
         for item, like in likes.items():
             entries = record["arrays"][item]
@@ -211,29 +290,38 @@ class Checkpoints:
             restore = ocp.args.StandardRestore(traverse_util.unflatten_dict(target, sep="/"))
             arrays = traverse_util.flatten_dict(self._read(step, item, restore), sep="/")
             for path, entry in entries.items():
-                if _sha256(arrays[path]) != entry["sha256"]:
+                if records.sha256_of(arrays[path]) != entry["sha256"]:
                     raise self._damaged(step, item, f"the array {path} changed (sha256 differs)")
             if like is None:
                 nested = traverse_util.unflatten_dict(arrays, sep="/")
                 state[item] = {part: nested.get(part, {}) for part in record["model_parts"]}
             else:
                 state[item] = jax.tree_util.tree_map_with_path(
-                    lambda path, leaf, arrays=arrays: _place(arrays[_name(path)], leaf), like
+                    lambda path, leaf, arrays=arrays: records.place(
+                        arrays[records.name_of(path)], leaf
+                    ),
+                    like,
                 )
         return state, record["meta"]
 
     def _record(self, step: int) -> dict[str, Any]:
         """The JSON written beside the arrays of a step."""
         record = dict(self._read(step, "meta", ocp.args.JsonRestore()))
-        if record.pop("sha256", None) != _sha256(record):
+        if record.pop("sha256", None) != records.sha256_of(record):
             raise self._damaged(step, "meta", "its sha256 is not the one it was written with")
         return record
 
     def _read(self, step: int, item: str, args: Any) -> Any:
         try:
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
+        except MemoryError:
+            raise
         except Exception as error:  # cut files raise bare Exception, KeyError, JSONDecodeError ...
-            raise self._damaged(step, item, f"cannot be read: {str(error)[:300]}") from error
+            seen = f"cannot be read: {records.reason_of(error)}"
+            denied = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            if denied or "PERMISSION_DENIED" in str(error):  # the files may well be whole
+                raise OSError(f"{self.folder / str(step) / item} {seen}") from error
+            raise self._damaged(step, item, seen) from error
 
     def _damaged(self, step: int, item: str, seen: str) -> DamagedCheckpoint:
         where = self.folder / str(step) / item
@@ -258,89 +346,11 @@ def load_model(folder: str | pathlib.Path, which: Which = "best") -> Restored:
     with Checkpoints(folder, read_only=True) as checkpoints:
         named = {"best": checkpoints.best_step(), "latest": checkpoints.latest_step()}
         step: Any = named.get(which, which) if isinstance(which, str) else which
+        if which == "best" and checkpoints.unreadable:  # one of these may be the best
+            checkpoints.restore_model(checkpoints.unreadable[0])
         if which == "best" and step is None and checkpoints.steps():
             raise ValueError(
                 f"{checkpoints.folder} holds no metric to choose the best step by; ask for"
                 f" 'latest' or one of the steps {checkpoints.steps()}"
             )
         return checkpoints.restore_model(step)
-
-
-def _name(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
-
-
-def _host_arrays(item: str, tree: Any) -> dict[str, np.ndarray]:
-    """Copies of all leaves by path."""
-    arrays: dict[str, np.ndarray] = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        name = _name(path)
-        if any("/" in _name((key,)) for key in path) or name in ("", *arrays):
-            raise ValueError(f"{item}: array path {name!r} is empty, doubled or a key holds '/'")
-        if not hasattr(leaf, "dtype") or jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            raise ValueError(
-                f"{item}/{name} is {_describe(leaf)}, expected an array; wrap a Python number in"
-                " NumPy, save jax.random.key_data(key) of a random key"
-            )
-        array = np.array(leaf)  # a copy: the step after may reuse the buffer
-        if array.dtype.kind in "OUS" or array.size == 0:
-            raise ValueError(f"{item}/{name} is {_describe(array)}, expected numbers, at least one")
-        arrays[name] = array
-    return arrays
-
-
-def _checked(meta: Mapping[str, Any], metrics: Mapping[str, Any], needed: str | None) -> dict:
-    values = {name: float(value) for name, value in metrics.items()}
-    if bad := [f"{name}={value}" for name, value in values.items() if not math.isfinite(value)]:
-        raise ValueError(f"metrics {', '.join(bad)}: expected finite numbers")
-    if values and needed is not None and needed not in values:
-        raise ValueError(f"metrics {list(values)} lack {needed!r}, by which the best step is kept")
-    try:
-        plain = json.loads(json.dumps(dict(meta), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"meta cannot be written as JSON: {error}") from error
-    return {"meta": plain, "metrics": values}
-
-
-def _sha256(value: np.ndarray | dict[str, Any]) -> str:
-    """Of an array's values, or of a JSON tree."""
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(value.tobytes()).hexdigest()
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _describe(leaf: Any) -> str:
-    """Dtype and shape, as float32[3, 4]."""
-    if not hasattr(leaf, "dtype"):
-        return f"a Python {type(leaf).__name__}"
-    return f"{leaf.dtype}{list(leaf.shape)}"
-
-
-def _check_same(where: pathlib.Path, stored: dict[str, dict], likes: dict[str, Any]) -> None:
-    """Raises ValueError naming the first five arrays that differ from the wanted ones."""
-    lines = []
-    for item, like in likes.items():
-        leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
-        paths = sorted({*stored[item], *leaves}) if like is not None else []
-        for path in paths:
-            entry = stored[item].get(path)
-            seen = f"{entry['dtype']}{entry['shape']}" if entry else "absent"
-            wanted = _describe(leaves[path]) if path in leaves else "absent"
-            if seen != wanted:
-                lines.append(f"\n  {item}/{path}: stored {seen}, expected {wanted}")
-    if lines:
-        more = f"\n  and {len(lines) - 5} more" if len(lines) > 5 else ""
-        raise ValueError(
-            f"{where} is a checkpoint of another model; arrays differ:{''.join(lines[:5])}{more}\n"
-            "Build the model and optimizer from the config this run was trained with."
-        )
-
-
-def _place(array: np.ndarray, like: Any) -> Any:
-    """The array as NumPy or on the devices of `like`."""
-    sharding = getattr(like, "sharding", None)
-    if sharding is None:
-        return array
-    if isinstance(like, jax.Array) and not like.committed:
-        return jax.numpy.array(array)  # stays free to move, as in a fresh start
-    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])

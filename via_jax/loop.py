@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from via_jax import memory, parallel
+from via_jax import guard, memory, parallel, signals
 from via_jax.checkpoints import Checkpoints
 from via_jax.data.batches import Facts, Frames, facts_of, frames_of, gather
 from via_jax.data.sampling import Draw
@@ -181,8 +181,10 @@ def run_steps(
     meta: dict,
     clips: int,
     evaluate: Callable[[TrainState], dict[str, float]] | None = None,
+    clips_of: Callable[[int], list[str]] | None = None,
+    skip_nonfinite: int = 0,
 ) -> TrainState:
-    """Trains to the last step, from the latest checkpoint of the work directory if there is one.
+    """Trains to the last step, from the newest whole checkpoint of the work directory, if any.
 
     Args:
       state: before the first step.
@@ -193,31 +195,37 @@ def run_steps(
       meta: stored with every checkpoint.
       clips: clips a step, for the speed that is shown.
       evaluate: state -> numbers, logged and kept with the checkpoint.
+      clips_of: names of the clips of a step, for the message of a loss that is not finite.
+      skip_nonfinite: such steps in a row that may be passed over, see `guard.Watch`.
 
     Raises:
-      FloatingPointError: the loss or its gradient is not finite; no such state is ever saved.
+      FloatingPointError: the loss or its gradient is not finite, seen at the step after at the
+        latest; no such state is ever saved.
+      Stopped: somebody asked the run to stop; the state is saved, see `signals`.
     """
     many = rhythm.dispatch()
-    latest = checkpoints.latest_step()
-    if latest is not None:
-        state = restore(state, checkpoints, latest)
-    done = latest or 0
+    state, done = restore_newest(state, checkpoints)
     run.resume(done + 1)  # a run that stopped before its first checkpoint has logged as well
     mesh = parallel.data_mesh()
     state = parallel.put(jax.tree.map(np.asarray, state), mesh)
-    with progress(rhythm.steps * clips, done * clips) as bar:
+    watch = guard.Watch(run, checkpoints, clips_of, skip_nonfinite)
+    before: Scalars = {}
+    with signals.stop_requests() as asked, progress(rhythm.steps * clips, done * clips) as bar:
         since, since_step = time.perf_counter(), done
         while done < rhythm.steps:
             state, scalars = step(state)
             done += many
             bar.update(many * clips)
-            at_end = done == rhythm.steps
+            at_end, stop = done == rhythm.steps, asked.by(done)
             log = at_end or done % rhythm.log_every == 0
             measure = evaluate is not None and is_due(rhythm.eval_every, done, rhythm.steps)
-            keep = at_end or measure or is_due(rhythm.save_every, done, rhythm.steps)
+            keep = at_end or stop or measure or is_due(rhythm.save_every, done, rhythm.steps)
+            # The step before has ended or is about to: looking at it does not hold this one up.
+            watch.look(parallel.fetch(before), done - many, state)
+            before = scalars
             if log or keep:
                 numbers = parallel.fetch(scalars)
-                check_finite(numbers, done, checkpoints)
+                watch.look(numbers, done, state)
             if log:
                 now = time.perf_counter()
                 speed = clips * (done - since_step) / (now - since)
@@ -231,6 +239,10 @@ def run_steps(
                 since, since_step = time.perf_counter(), done
             if keep:
                 save(state, checkpoints, meta, measured)
+            if stop:
+                checkpoints.wait()
+                signals.say(f"stopped at step {done} of {rhythm.steps}; run the command again\n")
+                raise signals.Stopped(f"stopped at step {done}")
     checkpoints.wait()
     return state
 
@@ -238,16 +250,6 @@ def run_steps(
 def is_due(every: int, done: int, steps: int) -> bool:
     """Whether something that happens every so many steps, and at the end, happens now; 0: never."""
     return every > 0 and (done % every == 0 or done == steps)
-
-
-def check_finite(numbers: dict[str, float], done: int, checkpoints: Checkpoints) -> None:
-    """Raises FloatingPointError where a scalar of a step is not finite."""
-    wrong = [f"{name} is {value}" for name, value in numbers.items() if not np.isfinite(value)]
-    if wrong:
-        raise FloatingPointError(
-            f"{', '.join(wrong)} near step {done}; the last good checkpoint is step"
-            f" {checkpoints.latest_step()}: lower the learning rate or look at the data"
-        )
 
 
 def save(state: TrainState, checkpoints: Checkpoints, meta: dict, metrics: dict) -> None:
@@ -263,17 +265,20 @@ def save(state: TrainState, checkpoints: Checkpoints, meta: dict, metrics: dict)
     )
 
 
-def restore(like: TrainState, checkpoints: Checkpoints, step: int) -> TrainState:
-    """The state of a checkpoint, bit for bit, in the form of `like`."""
+def restore_newest(like: TrainState, checkpoints: Checkpoints) -> tuple[TrainState, int]:
+    """(state, updates done) of the newest whole checkpoint, bit for bit; (like, 0) without any."""
     host = jax.tree.map(np.asarray, like)
-    found, _ = checkpoints.restore(
-        step,
+    found = checkpoints.restore_newest(
         {"params": host.params, "batch_stats": host.batch_stats},
         {"step": host.step, "opt_state": host.opt_state},
     )
-    return TrainState(
-        step=jnp.asarray(found["training"]["step"]),
-        params=found["model"]["params"],
-        batch_stats=found["model"]["batch_stats"],
-        opt_state=found["training"]["opt_state"],
+    if found is None:
+        return like, 0
+    done, parts, _ = found
+    state = TrainState(
+        step=jnp.asarray(parts["training"]["step"]),
+        params=parts["model"]["params"],
+        batch_stats=parts["model"]["batch_stats"],
+        opt_state=parts["training"]["opt_state"],
     )
+    return state, done

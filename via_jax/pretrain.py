@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import via_jax
-from via_jax import loop, parallel
+from via_jax import guard, loop, parallel
 from via_jax.checkpoints import Checkpoints, load_model
 from via_jax.data import batches, store
 from via_jax.data.characters import characters_of
@@ -202,14 +202,17 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
         )
 
     rhythm = loop.rhythm_of(settings, config.data.placement)
+    guarded = guard.keep_finite(update, skip=settings.skip_nonfinite > 0)
     step = loop.stepper(
-        feed, update, data, config.data.placement, rhythm.dispatch(), config.parallel.kind
+        feed, guarded, data, config.data.placement, rhythm.dispatch(), config.parallel.kind
     )
     evaluate = None
     if len(left) and isinstance(model, Autoencoder):
         evaluate = self_error(config, model, data, data.sequences_of(left), window, views)
     with (
-        open_run(workdir, stage_of(config, "pretrain")) as run,
+        open_run(
+            workdir, stage_of(config, "pretrain"), may_change=("pretrain.skip_nonfinite",)
+        ) as run,
         Checkpoints(
             run.checkpoints,
             keep_best_by="held_out_self" if evaluate else None,
@@ -225,6 +228,8 @@ def pretrain(config: Any, workdir: str | Path) -> dict[str, float]:
             meta=meta,
             clips=feed.clips,
             evaluate=evaluate,
+            clips_of=guard.clip_names(feed.draw, feed.given, data),
+            skip_nonfinite=settings.skip_nonfinite,
         )
         results = {"steps": int(state.step)} | (evaluate(state) if evaluate else {})
         run.results(**results)

@@ -1,5 +1,6 @@
 """What every run directory holds: config.json, metrics.jsonl, results.json and tensorboard/."""
 
+import contextlib
 import json
 import math
 import numbers
@@ -7,7 +8,8 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Collection, Mapping
+import weakref
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +17,8 @@ import ml_collections
 import numpy as np
 import tensorboardX
 from tqdm import tqdm
+
+from via_jax import lock
 
 PLAIN_SECONDS = 30.0  # between two lines of progress where no terminal shows a bar
 
@@ -38,6 +42,8 @@ def open_run(
     Raises:
       ValueError: a work directory of another config, with every key that differs; a config that
         cannot be written as JSON; a config.json that cannot be read.
+      WorkdirInUse: another run works in it.
+      OSError: it cannot be written.
     """
     workdir = pathlib.Path(workdir)
     if isinstance(config, ml_collections.ConfigDict):
@@ -62,19 +68,27 @@ def open_run(
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
+        run = Run(workdir, lock.take(workdir))
         _write_json(path, given)
-    return Run(workdir)
+        return run
+    return Run(workdir, None)
 
 
 class Run:
-    """Writes into a work directory opened by `open_run`; a context manager."""
+    """Writes into a work directory opened by `open_run`; a context manager.
 
-    def __init__(self, workdir: pathlib.Path):
+    Args:
+      workdir: where to.
+      held: its lock from `lock.take`, given back when the run is closed or forgotten.
+    """
+
+    def __init__(self, workdir: pathlib.Path, held: int | None):
         self.workdir = workdir
         self.checkpoints = workdir / "checkpoints"
         self._writes = jax.process_index() == 0
         self._board: tensorboardX.SummaryWriter | None = None
         self._resumed_at: int | None = None
+        self._unlock = weakref.finalize(self, lock.release, held) if held is not None else None
 
     def __enter__(self) -> "Run":
         return self
@@ -83,7 +97,12 @@ class Run:
         self.close()
 
     def close(self) -> None:
-        """Ends the TensorBoard file; a later `log` starts another one."""
+        """Ends the TensorBoard file and lets other runs in."""
+        self._end_board()
+        if self._unlock is not None:
+            self._unlock()
+
+    def _end_board(self) -> None:
         if self._board is not None:
             self._board.close()
             self._board = None
@@ -95,7 +114,7 @@ class Run:
           step: number of updates in the restored state, so the step that is logged next when the
             update from s to s + 1 is logged as step s.
         """
-        self.close()
+        self._end_board()  # a later `log` starts another file
         self._resumed_at = step  # TensorBoard hides what the earlier files say from here on
         if self._writes:
             truncate_metrics(self.workdir / "metrics.jsonl", step)
@@ -115,8 +134,7 @@ class Run:
         if not self._writes:
             return
         line = json.dumps({"step": int(step), **{k: _finite(v) for k, v in values.items()}})
-        with (self.workdir / "metrics.jsonl").open("a") as file:  # closing writes the line out
-            file.write(line + "\n")
+        append(self.workdir / "metrics.jsonl", line + "\n")
         if self._board is None:
             folder = self.workdir / "tensorboard"
             # files are named by the second: a quick restart would write over the one before
@@ -162,6 +180,16 @@ def read_metrics(path: str | pathlib.Path) -> list[dict[str, Any]]:
             ) from error
         rows.append(row)
     return rows
+
+
+def append(path: pathlib.Path, text: str) -> None:
+    """Adds text to a file and hands it to the system.
+
+    Raises:
+      OSError: no room, no permission ...; a line cut off by it is left out when read.
+    """
+    with _naming(path), path.open("a") as file:  # closing writes the line out
+        file.write(text)
 
 
 def truncate_metrics(path: str | pathlib.Path, step: int) -> None:
@@ -290,9 +318,22 @@ def _write_json(path: pathlib.Path, value: dict[str, Any]) -> None:
 def _replace(path: pathlib.Path, text: str) -> None:
     """Writes a file such that a reader, or a run killed here, sees the old or the new one whole."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+    with _naming(path):
+        beside.write_text(text)
+        os.replace(beside, path)
 
 
 def _whole_lines(path: pathlib.Path) -> list[str]:
     return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+@contextlib.contextmanager
+def _naming(path: pathlib.Path) -> Iterator[None]:
+    """An error of the disk in writing has no name of its file otherwise."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written: {error.strerror}; what was saved before is untouched: make"
+            " room or mend the permissions, then run the same command again"
+        ) from error

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from via_jax import loop, metrics, parallel
+from via_jax import guard, loop, metrics, parallel
 from via_jax.checkpoints import Checkpoints
 from via_jax.data import batches
 from via_jax.data.sampling import Draw, Window, epoch_items, real_steps, training_windows
@@ -286,13 +286,16 @@ def fine_tune(
 
     state = loop.run_steps(
         state,
-        loop.stepper(feed, update, data, placement, rhythm.dispatch(), kind),
+        loop.stepper(
+            feed, guard.keep_finite(update, skip=False), data, placement, rhythm.dispatch(), kind
+        ),
         rhythm,
         run=run,
         checkpoints=checkpoints,
         meta=meta,
         clips=batch,
         evaluate=on_held_out if len(held_out) else None,
+        clips_of=guard.clip_names(feed.draw, feed.given, data),
     )
     scores, labels = scores_of(state, test, views), data.label[test]
     result = metrics.accuracy(scores, labels, data.classes)
