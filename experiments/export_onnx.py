@@ -33,7 +33,9 @@ def main(_):
             shape.replace("8*s", frames).replace("8*r", frames).split(", ")
             for shape in function.inputs.values()
         ]
-        free = [tuple("b" if size == "b" else int(size) for size in shape) for shape in shapes]
+        free: list[tuple] = [
+            tuple("b" if size == "b" else int(size) for size in shape) for shape in shapes
+        ]
         path = folder / f"{name}.onnx"
         to_onnx(
             function.call,

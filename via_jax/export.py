@@ -20,7 +20,7 @@ from via_jax import skeletons
 from via_jax.data.batches import without_absent
 from via_jax.models.classifier import mean_over_time
 from via_jax.models.decoder import SHORTEST_CODE, Decoder
-from via_jax.models.dictionary import split_by
+from via_jax.models.dictionary import Split, split_by
 from via_jax.models.encoder import TIME_FACTOR, Encoder, mean_over_persons
 from via_jax.typing import Array, Tree
 
@@ -99,6 +99,10 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
         functions["logits"] = Function(logits, clip, {"logits": f"b, {kernel.shape[1]}"})
     if "decoder" in params:
         decoder = Decoder(joints, coords, settings["decoder_width"], settings["dropout"], dtype)
+
+        def split_of(poses: Array) -> Split:
+            code: Any = encoder.apply(own, poses[:, None], False)
+            return split_by(jnp.asarray(directions), code[:, 0], None)
 
         def retarget(driving: Array, source: Array) -> tuple[Array, ...]:
             codes: Any = [encoder.apply(own, x[:, None], False) for x in (driving, source)]
