@@ -100,10 +100,6 @@ def functions_of(variables: Tree, meta: dict) -> dict[str, Function]:
     if "decoder" in params:
         decoder = Decoder(joints, coords, settings["decoder_width"], settings["dropout"], dtype)
 
-        def split_of(poses: Array) -> Split:
-            code: Any = encoder.apply(own, poses[:, None], False)
-            return split_by(jnp.asarray(directions), code[:, 0], None)
-
         def retarget(driving: Array, source: Array) -> tuple[Array, ...]:
             codes: Any = [encoder.apply(own, x[:, None], False) for x in (driving, source)]
             moves, looks = (split_by(directions, code[:, 0], None) for code in codes)
