@@ -20,7 +20,7 @@ from via_jax import skeletons
 from via_jax.data.batches import without_absent
 from via_jax.models.classifier import mean_over_time
 from via_jax.models.decoder import SHORTEST_CODE, Decoder
-from via_jax.models.dictionary import Split, split_by
+from via_jax.models.dictionary import split_by
 from via_jax.models.encoder import TIME_FACTOR, Encoder, mean_over_persons
 from via_jax.typing import Array, Tree
 
