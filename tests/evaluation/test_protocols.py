@@ -117,44 +117,61 @@ def test_a_protocol_is_probed_and_tuned_with_its_own_classes(
 
 @pytest.fixture
 def validated(tiny_data, tmp_path):
-    """The tiny data with one of the five training people for validation."""
+    """The tiny data; "official" keeps one of the five training people for validation."""
     somebody = np.unique(tiny_data.subjects[tiny_data.clips_of("official", "train")])[2]
 
     def roles(clip):
         role = str(tiny_data.splits["official"][tiny_data.names.tolist().index(clip.name)])
-        return {"official": "validation" if clip.subject == somebody else role}
+        part = "validation" if clip.subject == somebody else role
+        return {"official": part, "whole": role}
 
     clips = [tiny_data.read(i) for i in range(len(tiny_data.names))]
     return writer.write(tmp_path / "validated", clips, dataset="tiny", splits=roles)
 
 
 def test_validation_clips_choose_and_are_never_learned_from(
-    validated, probe_config, tmp_path, monkeypatch
+    validated, tiny_config, tmp_path, monkeypatch
 ):
-    probe_config.data.folder = str(validated.folder)
+    tiny_config.data.folder = str(validated.folder)
     train, validation = (validated.clips_of("official", r) for r in ("train", "validation"))
     for fraction in (0.0, 0.3):
-        probe_config.data.held_out = fraction
-        kept, left, _ = protocols.split_clips(probe_config, validated, 1.0)
+        tiny_config.data.held_out = fraction
+        kept, left, _ = protocols.split_clips(tiny_config, validated, 1.0)
         np.testing.assert_array_equal(kept, train)
         np.testing.assert_array_equal(left, validation)
+
     given = {}
-    for module, name in ((protocols.probing, "linear_probe"), (protocols, "knn_probe")):
-        called = getattr(module, name)
 
-        def watch(*args, called=called, name=name, **how):
-            given[name] = (args, how)
-            return called(*args, **how)
+    def probe(*parts, refit, **how):
+        given["probe"], given["refit"] = parts, refit
+        return {"top1": 50.0, "per_class": {}}
 
-        monkeypatch.setattr(module, name, watch)
-    found = protocols.linear_probe(probe_config, tmp_path / "probe")
-    parts, how = given["linear_probe"]
-    assert how["refit"] is False and found["held_out_top1"] is not None
-    np.testing.assert_array_equal(parts[1], validated.label[train])
-    np.testing.assert_array_equal(parts[3], validated.label[validation])
-    features, labels = given["knn_probe"][0][:2]
-    np.testing.assert_array_equal(features, parts[0])
-    np.testing.assert_array_equal(labels, parts[1])
+    def neighbours(*parts, **how):
+        given["neighbours"] = parts
+        return {}
+
+    views = protocols.views_of(tiny_config, validated)
+    monkeypatch.setattr(protocols, "autoencoder_of", lambda *args: ({}, views))
+    # A clip's only feature is its number.
+    monkeypatch.setattr(protocols.features, "extract", lambda _, data, clips, **how: clips[:, None])
+    monkeypatch.setattr(protocols.probing, "linear_probe", probe)
+    monkeypatch.setattr(protocols, "knn_probe", neighbours)
+
+    def learned_from(config, workdir):
+        protocols.linear_probe(config, workdir)
+        return given["refit"], given["probe"][0][:, 0], given["neighbours"][0][:, 0]
+
+    refit, learned, near = learned_from(tiny_config, tmp_path / "validated")
+    assert not refit and learned.tolist() == near.tolist() == train.tolist()
+    np.testing.assert_array_equal(given["probe"][2][:, 0], validation)
+    np.testing.assert_array_equal(given["probe"][3], validated.label[validation])
+    np.testing.assert_array_equal(given["neighbours"][1], validated.label[train])
+
+    tiny_config.data.protocol = "whole"
+    refit, learned, near = learned_from(tiny_config, tmp_path / "whole")
+    left = given["probe"][2][:, 0]
+    assert refit and len(left) and near.tolist() == [*learned, *left]
+    assert sorted(near) == sorted([*train, *validation])
 
 
 def test_adapting_the_statistics_changes_only_them(probe_config, tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ def test_reproduce_goes_on_after_a_row_that_fails_and_exits_with_1(tmp_path):
         env=os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert ended.returncode == 1, ended.stderr
     rows = json.loads((tmp_path / "out" / "table4.json").read_text())["rows"]
