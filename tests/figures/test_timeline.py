@@ -41,5 +41,5 @@ def test_a_sheet_has_a_row_for_each_clip(tmp_path):
     clips = [clip_of(20, "query"), clip_of(5, "one"), clip_of(9, "two")]
     sheet(clips, tmp_path / "three.png", "unik17")
     sheet(clips[:2], tmp_path / "two.png", "unik17")
-    three, two = (Image.open(tmp_path / name) for name in ("three.png", "two.png"))
-    assert three.height > 1.4 * two.height
+    with Image.open(tmp_path / "three.png") as three, Image.open(tmp_path / "two.png") as two:
+        assert three.height > 1.4 * two.height
