@@ -40,8 +40,7 @@ def test_the_run_stops_at_the_step_after_and_names_the_clips(tmp_path):
         tiny_run.train(tmp_path, when, goals=spoilt(clip), before=before)
     names = [f"clip{index}" for index in sorted(drawn(bad))]
     message = str(caught.value)
-    assert "loss is nan" in message and "grad_norm is nan" in message
-    assert f" near step {bad + 1}" in message
+    assert f"grad_norm is nan, loss is nan, term is nan near step {bad + 1}" in message
     assert f"of the clips {', '.join(names)}; the last good checkpoint is step None" in message
     assert len(states) == bad + 2  # the step in progress was the last
     assert [int(state.step) for state in states] == [*range(bad + 1), bad]  # it stood still
@@ -69,7 +68,7 @@ def test_no_bad_state_is_saved(tmp_path):
 
 def test_steps_are_passed_over_where_it_is_asked_for(tmp_path, capsys):
     """One of twelve clips is bad, four are drawn a step: one step of each epoch of three."""
-    state = tiny_run.train(tmp_path, RARELY, goals=spoilt(5), skip=1)
+    state = tiny_run.train(tmp_path, RARELY, goals=spoilt(5), skip=2)
     assert int(state.step) == 12
     assert guard.all_finite((state.params, state.opt_state))
     seen = np.asarray(state.batch_stats["drawn"])[:12]
