@@ -30,11 +30,11 @@ def test_stopped_killed_and_stopped_again_it_ends_as_if_left_alone(tmp_path, cap
     workdir.parent.mkdir()
 
     process, pipe = tiny_run.start(workdir, when, pace=0.05, seconds=0.2)
-    tiny_run.wait_for(pipe, "step", 3)
+    heard = tiny_run.wait_for(pipe, "step", 3)
     with pytest.raises(lock.WorkdirInUse, match=rf"in use by process {process.pid} on "):
         open_run(workdir, {"seed": 0})
     os.kill(process.pid, signal.SIGTERM)
-    heard = tiny_run.wait_for(pipe, "saving")
+    heard += tiny_run.wait_for(pipe, "saving")
     os.kill(process.pid, signal.SIGTERM)
     os.kill(process.pid, signal.SIGINT)
     process.join(120)
@@ -51,14 +51,15 @@ def test_stopped_killed_and_stopped_again_it_ends_as_if_left_alone(tmp_path, cap
     process.kill()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    assert latest(workdir) == 11
+    kept = latest(workdir)
+    assert kept in (stopped_at, 11)  # step 11 was being written, on a slow disk it still is
     held = lock.take(workdir)  # as the next start does
     assert f"the run before, process {process.pid} on " in capsys.readouterr().err
     lock.release(held)
 
     process, pipe = tiny_run.start(workdir, when, pace=0.02)
     heard = tiny_run.wait_for(pipe, "step", 17)
-    assert heard[0] == ("step", 11)
+    assert heard[0] == ("step", kept)
     os.kill(process.pid, signal.SIGINT)
     process.join(120)
     assert process.exitcode == 75
