@@ -76,6 +76,7 @@ def test_processes_that_hold_other_values_are_found(monkeypatch):
         return np.stack([mine, mine, mine + np.array([[0], [len(gathered) - 1]], np.uint32)])
 
     monkeypatch.setattr(jax, "process_count", lambda: 3)
+    monkeypatch.setattr(parallel, "meet", lambda: None)
     monkeypatch.setattr(parallel.multihost_utils, "process_allgather", gather)
     tree = {"facts": np.arange(3), "draws": {"key": jax.random.key(0), "of": np.zeros(2)}}
     parallel.check_alike(tree)
@@ -121,3 +122,14 @@ def test_two_devices_train_as_one(cycle_training):
     for part in ("params", "batch_stats"):
         trees = (getattr(steps.states[0], part) for steps in (one, two))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *trees)
+
+
+def test_processes_meet_once_when_they_have_compiled(monkeypatch):
+    function = jax.jit(lambda x: x + 1)
+    assert parallel.together(function) is function  # one process waits for nobody
+    met = []
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(parallel, "meet", lambda: met.append("compiled"))
+    waiting = parallel.together(function)
+    assert [int(waiting(2)), int(waiting(3))] == [3, 4]
+    assert met == ["compiled"]

@@ -9,12 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from via_jax.typing import Tree
 
 AXIS = "data"  # name of the one axis of the mesh, and of the pmap
+_meetings = itertools.count()  # numbers them alike in every process
 
 
 def data_mesh() -> Mesh:
@@ -65,10 +67,39 @@ def put(tree: Tree, mesh: Mesh) -> Tree:
     return jax.jit(lambda x: x, out_shardings=replicated(mesh))(tree)
 
 
+def meet() -> None:
+    """Waits until every process is here, up to an hour; nothing for a single process.
+
+    A first collective waits only half a minute for its peers on CPU, and compiling or reading may
+    take one process longer than another.
+    """
+    if jax.process_count() > 1:
+        wait = ocp.multihost.get_barrier_sync_fn()
+        wait(key=f"via_jax_{next(_meetings)}", timeout_ms=3_600_000)
+
+
+def together(function: Any) -> Any:
+    """A jitted function whose first call waits until every process has compiled it."""
+    if jax.process_count() == 1:
+        return function
+    met = False
+
+    def call(*args):
+        nonlocal met
+        if not met:
+            function.lower(*args).compile()
+            meet()
+            met = True
+        return function(*args)
+
+    return call
+
+
 def check_alike(tree: dict[str, Tree]) -> None:
     """Raises ValueError where processes hold other values under a name of the tree."""
     if jax.process_count() == 1:
         return
+    meet()
     digests = np.stack([_digest(value) for value in tree.values()])
     everyone = multihost_utils.process_allgather(digests)  # [processes, names, 8]
     for index, name in enumerate(tree):
@@ -122,8 +153,13 @@ class Program:
         return self.function(state, constants, *self.more)
 
     def compiled(self, state: Tree, constants: Tree) -> Any:
-        """The executable of these arguments, which the first call then does not compile again."""
-        return self.function.lower(state, constants, *self.more).compile()
+        """The executable of these arguments, which the first call then does not compile again.
+
+        Returns when every process has it.
+        """
+        found = self.function.lower(state, constants, *self.more).compile()
+        meet()
+        return found
 
 
 def compile_steps(

@@ -96,6 +96,7 @@ def self_error(
     views = views._replace(test_camera=views.camera)  # choices know nothing of the test cameras
     steps, real = real_steps(window), real_frames(window)
 
+    @parallel.together
     @jax.jit
     def sums(state: TrainState, windows, clip, weight):
         batch = evaluation_batch(windows, clip, key, views)

@@ -53,6 +53,7 @@ def over_clips(
     mesh = parallel.data_mesh()
     divided = mesh.size > 1 and batch % mesh.size == 0
 
+    @parallel.together
     @functools.partial(jax.jit, out_shardings=parallel.replicated(mesh) if divided else None)
     def apply(variables, low, high, draw, facts, clip, present):
         windows = blend(low, high, draw, facts)
