@@ -112,12 +112,14 @@ def test_a_stage_starts_from_the_weights_of_another(pretrained, tiny_config, tmp
     """The loop is handed the earlier weights, but a new optimiser and step 0."""
     seen = []
 
-    def stop(state, *args, **kwargs):
+    def stop(state, *args, skip_nonfinite, clips_of, **kwargs):
         seen.append(state)
+        assert skip_nonfinite == 3 and 1 <= len(clips_of(0)) <= 8
         raise InterruptedError
 
     monkeypatch.setattr(pretraining.loop, "run_steps", stop)
     tiny_config.pretrain.start_from = str(pretrained.workdir)
+    tiny_config.pretrain.skip_nonfinite = 3
     with pytest.raises(InterruptedError):
         pretrain(tiny_config, tmp_path)
     jax.tree.map(np.testing.assert_array_equal, seen[0].params, pretrained.state.params)

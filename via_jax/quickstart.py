@@ -77,6 +77,7 @@ def quickstart(config: Any, workdir: str | Path) -> dict[str, float]:
     results["seconds_total"] = time.perf_counter() - begin
     jax.monitoring.unregister_event_duration_listener(note)
     run.results(**results)
+    run.close()
     return results
 
 
