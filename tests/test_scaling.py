@@ -35,12 +35,15 @@ def start(devices: int, module: str, *words) -> subprocess.Popen:
 
 def reports(*processes: subprocess.Popen) -> list[dict]:
     """What the processes printed; they must end well."""
-    found = []
-    for process in processes:
-        stdout, stderr = process.communicate(timeout=900)
-        assert process.returncode == 0, stderr[-3000:]
-        found.append(json.loads(stdout.strip().splitlines()[-1]))
-    return found
+    try:
+        ended = [process.communicate(timeout=900) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    for process, (_, stderr) in zip(processes, ended):
+        assert process.returncode == 0, stderr[:3000]
+    return [json.loads(stdout.strip().splitlines()[-1]) for stdout, _ in ended]
 
 
 def free_port() -> int:
