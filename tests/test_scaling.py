@@ -120,7 +120,7 @@ def check_two_processes(runs, whole, workdir, placement, kind):
         np.testing.assert_allclose(report["counted"], whole[1]["counted"], rtol=1e-4, atol=1e-4)
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]  # one process writes
-    (rest,) = reports(*runs.start(workdir))  # compiled before, by the uninterrupted run
+    (rest,) = reports(*runs.start(workdir, placement=placement))
     assert rest["steps"] == [4, 5, 6, 7] and rest["drawn"] == whole[1]["drawn"][4:]
     assert_same_end(workdir, whole)
 
