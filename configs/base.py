@@ -120,6 +120,8 @@ def get_config() -> ml_collections.ConfigDict:
             "dropout": 0.2,  # in the decoder
             "dtype": "float32",  # compute type, or "bfloat16"
             "remat": False,  # True: less memory, a third more arithmetic, the same numbers
+            # Formulation of the convolutions over time: "conv", "dft", or "auto" by measurement
+            "temporal": "conv",
         }
     )
     config.pretrain = ml_collections.ConfigDict(

@@ -120,7 +120,7 @@ def test_variables_without_an_encoder_are_refused():
 def reference_of(sizes):
     """The PyTorch model with random weights: (module, state dict as arrays)."""
     torch = pytest.importorskip("torch", reason="PyTorch is an optional extra")
-    from reference import torch_via
+    from via_jax.benchmark import torch_rival as torch_via
 
     channels = tuple(round(c * sizes.width) for c in torch_via.CHANNELS)
     model = torch_via.Unik(

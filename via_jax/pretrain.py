@@ -242,8 +242,11 @@ def stage_of(config: Any, stage: str) -> dict:
     found = {name: config.to_dict()[name] for name in ("seed", "data", "model", stage)}
     for field in SAME_NUMBERS:
         found["model"].pop(field, None)
+    # Directories that are older than these settings do not name them.
     if found[stage].get("accumulate") == 1:
-        del found[stage]["accumulate"]  # as directories say that are older than this setting
+        del found[stage]["accumulate"]
+    if found["model"].get("temporal") == "conv":
+        del found["model"]["temporal"]
     return found
 
 
@@ -271,7 +274,7 @@ def check_same_model(found: dict, wanted: dict, where: str) -> None:
         "normalisation": tuple(meta["views"]["normalisation"] for meta in (found, wanted)),
     }
     for name, value in wanted["model"].items():
-        if name in SAME_NUMBERS:
+        if name in (*SAME_NUMBERS, "temporal"):  # how the same numbers are computed
             continue
         pairs[f"model.{name}"] = (found["model"].get(name), value)
     wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]

@@ -21,7 +21,7 @@ from via_jax.objectives import cycle_loss
 
 torch = pytest.importorskip("torch", reason="PyTorch is an optional extra: pip install .[torch]")
 
-from reference import torch_via  # noqa: E402
+from via_jax.benchmark import torch_rival as torch_via  # noqa: E402
 
 WIDTH, CHANNELS = 1 / 8, (8, 16, 32)
 BATCH, FRAMES, JOINTS, COORDS, DIRECTIONS = 3, 16, 5, 2, 4

@@ -20,11 +20,11 @@ from via_jax.typing import Array, Batch, Tree
 def encoder_parts(model: dict) -> tuple[Encoder, DirectionDictionary]:
     """The encoder and the dictionary of a model section, see configs/base.py.
 
-    Only converted weights have a "pooling" of their own.
+    Only converted weights have a "pooling" of their own, and older checkpoints no "temporal".
     """
-    pooling = model.get("pooling", POOLING)
+    pooling, temporal = model.get("pooling", POOLING), model.get("temporal", "conv")
     return (
-        Encoder(model["width"], model["num_heads"], jnp.dtype(model["dtype"]), pooling),
+        Encoder(model["width"], model["num_heads"], jnp.dtype(model["dtype"]), pooling, temporal),
         DirectionDictionary(model["num_directions"], model["learned_directions"]),
     )
 

@@ -130,6 +130,7 @@ def classifier_of(model: dict, num_classes: int, feature: str) -> Classifier:
         feature=feature,
         pooling=model.get("pooling", POOLING),
         remat=model.get("remat", False),
+        temporal=model.get("temporal", "conv"),
     )
 
 

@@ -27,6 +27,9 @@ class Autoencoder(nn.Module):
       remat: see `Encoder`.
       axis: of a pmap. Every device is handed all rows, encodes and decodes its own and returns all,
         so that what lies between (partners, means over the batch) is as on one device.
+      temporal: formulation of the encoder's convolutions over time; checkpoints do not depend on
+        it, and older ones do not name it.
+      folded: as in the encoder.
     """
 
     joints: int
@@ -40,10 +43,20 @@ class Autoencoder(nn.Module):
     dtype: Any = "float32"
     remat: bool = False
     axis: str | None = None
+    temporal: str = "conv"
+    folded: bool = False
 
     def setup(self):  # noqa: D102
         dtype = jnp.dtype(self.dtype)
-        self.encoder = Encoder(self.width, self.num_heads, dtype, remat=self.remat, axis=self.axis)
+        self.encoder = Encoder(
+            self.width,
+            self.num_heads,
+            dtype,
+            remat=self.remat,
+            axis=self.axis,
+            temporal=self.temporal,
+            folded=self.folded,
+        )
         self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)
         self.decoder = Decoder(
             self.joints, self.coords, self.decoder_width, self.dropout, dtype, self.axis

@@ -27,7 +27,7 @@ class Classifier(nn.Module):
       width, num_heads, dtype, remat: as in the encoder.
       num_directions, learned_directions: as in the dictionary.
       feature: "code" classifies the mean over time of r, "motion" that of r_m.
-      pooling: as in the encoder.
+      pooling, temporal: as in the encoder.
       axis: of a pmap, as in the autoencoder.
     """
 
@@ -41,11 +41,18 @@ class Classifier(nn.Module):
     pooling: int = POOLING
     remat: bool = False
     axis: str | None = None
+    temporal: str = "conv"
 
     def setup(self):  # noqa: D102
         dtype = jnp.dtype(self.dtype)
         self.encoder = Encoder(
-            self.width, self.num_heads, dtype, self.pooling, self.remat, self.axis
+            self.width,
+            self.num_heads,
+            dtype,
+            self.pooling,
+            remat=self.remat,
+            axis=self.axis,
+            temporal=self.temporal,
         )
         if self.feature == "motion":
             self.dictionary = DirectionDictionary(self.num_directions, self.learned_directions)

@@ -12,12 +12,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from via_jax.models.temporal import KERNEL, TemporalConvolution
 from via_jax.typing import Array
 
 # (channels at width 1, temporal stride) of the ten blocks.
 BLOCKS = ((64, 1),) * 4 + ((128, 2),) + ((128, 1),) * 2 + ((256, 2),) + ((256, 1),) * 2
 POOLING = 2  # of the code over time, so that a window of T frames gives T / 8 codes
 TIME_FACTOR = 8  # frames for each step of the code: two strides of 2, then the pooling
+EPSILON = 1e-5  # of all batch norms
 FIRST_BLOCK_HEADS = 3  # block 1 keeps three heads also in the published models with four
 
 
@@ -46,16 +48,24 @@ def at_least_float32(x: Array) -> jax.Array:
 
 
 def batch_norm(
-    train: bool, dtype: Any, name: str, axis: str | None, scale: float = 1.0
-) -> nn.BatchNorm:
+    train: bool,
+    dtype: Any,
+    name: str,
+    axis: str | None,
+    scale: float = 1.0,
+    folded: bool = False,
+) -> Callable[[Array], Array]:
     """Batch norm with PyTorch's momentum 0.1 and epsilon 1e-5; statistics in float32.
 
-    axis: of a pmap whose devices share the statistics of the batch, or None.
+    axis: of a pmap whose devices share the statistics of the batch, or None. folded: the layer
+    before has it in its weights already, see `models.folding`.
     """
+    if folded:
+        return lambda x: x
     return nn.BatchNorm(
         use_running_average=not train,
         momentum=0.9,
-        epsilon=1e-5,
+        epsilon=EPSILON,
         dtype=dtype,
         axis_name=axis,
         scale_init=nn.initializers.constant(scale),
@@ -74,6 +84,7 @@ class SpatialUnit(nn.Module):
     num_heads: int
     dtype: Any
     axis: str | None = None
+    folded: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -115,9 +126,10 @@ class SpatialUnit(nn.Module):
                 kernel_init=kaiming_fan_out(self.channels),
                 name="down",
             )(x)
-            x = batch_norm(train, self.dtype, "down_norm", self.axis)(x)
+            x = batch_norm(train, self.dtype, "down_norm", self.axis, folded=self.folded)(x)
         # A scale near zero makes a block start as the identity.
-        return nn.relu(batch_norm(train, self.dtype, "norm", self.axis, scale=1e-6)(summed) + x)
+        norm = batch_norm(train, self.dtype, "norm", self.axis, scale=1e-6, folded=self.folded)
+        return nn.relu(norm(summed) + x)
 
 
 class TemporalUnit(nn.Module):
@@ -127,22 +139,23 @@ class TemporalUnit(nn.Module):
     stride: int
     dtype: Any
     axis: str | None = None
+    temporal: str = "conv"
+    folded: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Input [sequences, joints, time, channels], output [..., time / stride, new channels]."""
         sequences, joints, time, channels_in = x.shape
-        x = nn.Conv(
+        x = TemporalConvolution(
             self.channels,
-            (9,),
-            strides=(self.stride,),
-            padding=((4, 4),),
-            dtype=self.dtype,
-            kernel_init=kaiming_fan_out(9 * self.channels),
+            self.stride,
+            self.dtype,
+            kaiming_fan_out(KERNEL * self.channels),
+            self.temporal,
             name="conv",
         )(x.reshape(sequences * joints, time, channels_in))
         x = x.reshape(sequences, joints, -1, self.channels)
-        return batch_norm(train, self.dtype, "norm", self.axis)(x)
+        return batch_norm(train, self.dtype, "norm", self.axis, folded=self.folded)(x)
 
 
 class Block(nn.Module):
@@ -154,16 +167,24 @@ class Block(nn.Module):
     residual: bool
     dtype: Any
     axis: str | None = None
+    temporal: str = "conv"
+    folded: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Input [sequences, joints, time, channels], output [..., time / stride, new channels]."""
-        y = SpatialUnit(self.channels, self.num_heads, self.dtype, self.axis, name="spatial")(
-            x, train
-        )
-        y = TemporalUnit(self.channels, self.stride, self.dtype, self.axis, name="temporal")(
-            y, train
-        )
+        y = SpatialUnit(
+            self.channels, self.num_heads, self.dtype, self.axis, self.folded, name="spatial"
+        )(x, train)
+        y = TemporalUnit(
+            self.channels,
+            self.stride,
+            self.dtype,
+            self.axis,
+            self.temporal,
+            self.folded,
+            name="temporal",
+        )(y, train)
         if not self.residual:
             return nn.relu(y)
         if x.shape[-1] != self.channels or self.stride != 1:
@@ -173,7 +194,7 @@ class Block(nn.Module):
                 kernel_init=kaiming_fan_out(self.channels),
                 name="residual",
             )(x[:, :, :: self.stride])
-            x = batch_norm(train, self.dtype, "residual_norm", self.axis)(x)
+            x = batch_norm(train, self.dtype, "residual_norm", self.axis, folded=self.folded)(x)
         return nn.relu(y + x)
 
 
@@ -188,6 +209,9 @@ class Encoder(nn.Module):
         time / 4 codes, rounded up, of any time.
       remat: compute the inside of each block anew in the backward pass instead of keeping it.
       axis: of a pmap over which a batch is divided; its devices share the batch statistics.
+      temporal: formulation of the convolutions over time, see `models.temporal`: "conv", "dft" or
+        "auto". The parameters are the same, the numbers up to rounding.
+      folded: the variables are those of `models.folding.fold_norms`, for evaluation only.
     """
 
     width: float
@@ -196,6 +220,8 @@ class Encoder(nn.Module):
     pooling: int = POOLING
     remat: bool = False
     axis: str | None = None
+    temporal: str = "conv"
+    folded: bool = False
 
     @nn.compact
     def __call__(self, poses: Array, train: bool) -> jax.Array:
@@ -206,8 +232,11 @@ class Encoder(nn.Module):
           train: normalise by the batch and update the running averages.
 
         Raises:
-          ValueError: poses of another rank, or a time axis that does not divide by 8.
+          ValueError: poses of another rank, a time axis that does not divide by 8, or training
+            with folded norms.
         """
+        if self.folded and train:
+            raise ValueError("folded batch norms have no statistics to train; set folded=False")
         if poses.ndim != 5:
             raise ValueError(
                 f"poses have shape {poses.shape}; expected [batch, persons, time, joints, coords]"
@@ -232,6 +261,8 @@ class Encoder(nn.Module):
                 residual=index > 0,
                 dtype=self.dtype,
                 axis=self.axis,
+                temporal=self.temporal,
+                folded=self.folded,
                 name=f"block{index + 1}",
             )(x, train)
         code = x.mean(axis=1)  # over joints: [sequences, time / 4, channels]

@@ -1,7 +1,8 @@
-"""ViA in plain eager PyTorch, written from the description alone: reference of the parity tests.
+"""ViA in plain eager PyTorch, written from the description alone: the rival of the benchmark.
 
-Attribute names are chosen so that the state dict of `Unik` has the keys and shapes of the published
-weights. Inside the encoder sequences are [batch, channels, time, joints], PyTorch's order.
+The parity tests compare the library with it too. Attribute names are chosen so that the state dict
+of `Unik` has the keys and shapes of the published weights. Inside the encoder sequences are
+[batch, channels, time, joints], PyTorch's order.
 """
 
 import math

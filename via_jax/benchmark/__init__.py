@@ -1,0 +1,1 @@
+"""How fast the models train and encode here: beside PyTorch, and beside what the machine can do."""
