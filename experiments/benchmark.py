@@ -2,7 +2,7 @@
 
   python -m experiments.benchmark --out=runs/benchmark
   python -m experiments.benchmark --out=runs/benchmark --what=training,floor --batches=8,32
-      --frames=64,128,300 --joints=17,25 --formulations=conv,dft
+      --frames=64,128,300 --joints=17,25 --formulations=conv,dft,auto
 
 Writes benchmark.json and benchmark.md. PyTorch takes part where it is installed (extra "torch").
 The loader is measured with --config, on generated motion where that names no prepared data set.

@@ -163,6 +163,12 @@ def test_what_changes_no_number_may_change_in_a_run(tiny_config):
     check_same_model(there, here, "run")
 
 
+def test_the_formulation_of_a_convolution_makes_no_other_model():
+    """Older checkpoints do not name it."""
+    here = {"layout": "unik17", "views": {"normalisation": "body"}}
+    check_same_model({**here, "model": {}}, {**here, "model": {"temporal": "dft"}}, "run")
+
+
 def test_an_unknown_protocol_is_refused(tiny_config, tmp_path):
     tiny_config.data.protocol = "cross_view"
     with pytest.raises(ValueError, match=r"no protocol 'cross_view'; .* has \['official'\]"):

@@ -27,9 +27,8 @@ LONGEST = 96  # frames; the matrices' share grows with them, so longer windows a
 TILE = 64  # frames of a tile, about
 
 FORMULATIONS = ("conv", "dft", "auto")
-# What "auto" takes, by backend and stride; anything else takes "conv". Only what was measured to
-# pay in whole training steps belongs here, see docs/performance.md.
-MEASURED: dict[tuple[str, int], str] = {}
+# What "auto" takes, by backend and stride, from measurement (docs/performance.md); all else "conv".
+MEASURED = {("cpu", 1): "dft"}
 
 
 def formulation_of(temporal: str, backend: str, stride: int) -> str:
@@ -69,7 +68,7 @@ class TemporalConvolution(nn.Module):
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         formulation = formulation_of(self.temporal, jax.default_backend(), self.stride)
         function = by_frequencies if formulation == "dft" else directly
-        return function(x, kernel, self.stride) + bias[None, None]
+        return function(x, kernel, self.stride) + bias.reshape(1, 1, -1)
 
 
 def directly(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
