@@ -100,6 +100,7 @@ def setting_of(settings: Settings) -> dict[str, Any]:
         "threads_of_both_sides": rivals.threads(),
         "load_average_before": round(os.getloadavg()[0], 1),
         "dtype": settings.dtype,
+        "float32_products": jax.config.jax_default_matmul_precision or "default (TF32 on GPU)",
         "width": settings.width,
         "rounds": settings.rounds,
         "allocator_of_both_sides": " ".join(allocator) or "system",

@@ -48,9 +48,9 @@ def alternated(runs: Mapping[str, Run], rounds: int, warmup: int = 1) -> dict[st
     """
     if rounds < 1:
         raise ValueError(f"rounds={rounds} must be at least 1")
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    names, seconds = list(runs), {name: list[float]() for name in runs}
     for index in range(warmup + rounds):
-        for name in list(runs) if index % 2 == 0 else reversed(runs):
+        for name in names if index % 2 == 0 else names[::-1]:
             spent = runs[name]()
             if index >= warmup:
                 seconds[name].append(spent)
