@@ -41,7 +41,10 @@ def main(_):
     from via_jax.benchmark.settings import GROUPS, SIZES
 
     settings = SIZES[FLAGS.size]._replace(rivals=FLAGS.rivals, dtype=FLAGS.dtype)
-    numbers = {name: tuple(map(int, FLAGS[name].value)) for name in ("batches", "frames", "joints")}
+    numbers = {
+        name: tuple(int(x) for x in FLAGS[name].value or ())
+        for name in ("batches", "frames", "joints")
+    }
     given = numbers | {"formulations": tuple(FLAGS.formulations)}
     given |= {"pairs": FLAGS.pairs, "rounds": FLAGS.rounds}
     settings = settings._replace(**{name: value for name, value in given.items() if value})

@@ -186,7 +186,8 @@ def lowered_flops(case: Case, temporal: str) -> float:
     def forward(variables, poses):
         return model.apply(variables, poses, False, method="encode")
 
-    return float(jax.jit(forward).lower(variables, poses).cost_analysis()["flops"])
+    found: Any = jax.jit(forward).lower(variables, poses).cost_analysis()
+    return float(found["flops"])
 
 
 def _loss_of(case: Case, model: Any) -> LossFn:

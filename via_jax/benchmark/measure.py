@@ -131,7 +131,8 @@ def measure_growth(settings: Settings) -> list[dict[str, Any]]:
             runs = {}
             for value in values:
                 start = step if axis == "num_directions" else first
-                case = start._replace(**{axis: value})
+                sized: dict[str, Any] = {axis: value}
+                case = start._replace(**sized)
                 program = program_of(case, name, variables_of(case), inputs_of(case))
                 runs[str(value)] = timed(program.run)
             found = alternated(runs, settings.rounds)

@@ -86,6 +86,7 @@ def run(what: Collection[str], settings: Settings, config: Any, out: pathlib.Pat
 def setting_of(settings: Settings) -> dict[str, Any]:
     """What the times depend on."""
     device = jax.devices()[0]
+    options: Any = jax.config
     allocator = [
         f"{name}={os.environ[name]}"
         for name in ("GLIBC_TUNABLES", "LD_PRELOAD")
@@ -100,7 +101,7 @@ def setting_of(settings: Settings) -> dict[str, Any]:
         "threads_of_both_sides": rivals.threads(),
         "load_average_before": round(os.getloadavg()[0], 1),
         "dtype": settings.dtype,
-        "float32_products": jax.config.jax_default_matmul_precision or "default (TF32 on GPU)",
+        "float32_products": options.jax_default_matmul_precision or "default (TF32 on GPU)",
         "width": settings.width,
         "rounds": settings.rounds,
         "allocator_of_both_sides": " ".join(allocator) or "system",

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from via_jax.benchmark import cases
-from via_jax.benchmark.torch_rival import Unik, Via, objective
+from via_jax.benchmark.torch_rival import CHANNELS, Unik, Via, objective
 
 INFERENCE = ("inference", "inference_folded")  # the same for PyTorch
 COMPILE, AUTOCAST = "compile", "autocast"  # words of a mode; "eager" has neither
@@ -76,7 +76,8 @@ def prepare(
       mode: "eager", "compile", "autocast" or "compile autocast".
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    channels = tuple(max(1, round(c * case.width)) for c in (64, 128, 256))
+    narrow, middle, wide = (max(1, round(c * case.width)) for c in CHANNELS)
+    channels = (narrow, middle, wide)
     model: Any
     if case.kind == "fine_tune":
         model = Unik(case.joints, case.coords, 1, channels, classes=cases.CLASSES)

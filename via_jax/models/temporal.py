@@ -65,10 +65,10 @@ class TemporalConvolution(nn.Module):
         shape = (KERNEL, x.shape[-1], self.channels)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        inputs, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         formulation = formulation_of(self.temporal, jax.default_backend(), self.stride)
         function = by_frequencies if formulation == "dft" else directly
-        return function(x, kernel, self.stride) + bias.reshape(1, 1, -1)
+        return function(inputs, kernel, self.stride) + bias.reshape(1, 1, -1)
 
 
 def directly(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
