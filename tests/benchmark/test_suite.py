@@ -34,14 +34,14 @@ def check_row(row, formulations):
 @with_torch
 def test_a_step_of_pre_training_and_the_encoder_beside_pytorch():
     """The losses agree, or `measure` would raise."""
-    with rivals.Rival() as rival:
+    with rivals.Rival(1) as rival:  # threads that wait for each other starve on a busy machine
         row = measure.measure(STEP, ("conv",), MACHINE, rival, rounds=1)
         folded = STEP._replace(kind="inference_folded")
         other = measure.measure(folded, ("dft",), MACHINE, rival, rounds=1)
         facts = rival.facts()
         with pytest.raises(RuntimeError, match="PyTorch: KeyError"):
             rival.prepare(STEP._replace(kind="none"), *data_of(STEP), "eager")
-    assert facts["threads"] == rivals.threads() and facts["process_bytes"] > 2**20
+    assert facts["threads"] == 1 and facts["process_bytes"] > 2**20
     for found, name in ((row, "conv"), (other, "dft")):
         check_row(found, [name])
         theirs = found["rivals"]["eager"]

@@ -44,10 +44,11 @@ class Rival:
     It waits while we run: two libraries' threads in one process would disturb each other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        """Starts it. count: of its threads."""
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, threads()), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, count), daemon=True)
         self._process.start()
         theirs.close()
 

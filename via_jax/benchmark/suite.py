@@ -41,7 +41,7 @@ def run(what: Collection[str], settings: Settings, config: Any, out: pathlib.Pat
     machine = floor.measure_machine(settings.dtype, settings.matrix, settings.copied)
     result["setting"]["peak_gflops"] = round(machine.flops / 1e9, 1)
     result["setting"]["copy_gbytes_per_second"] = round(machine.bandwidth / 1e9, 2)
-    with rivals.Rival() if against else contextlib.nullcontext() as rival:
+    with rivals.Rival(rivals.threads()) if against else contextlib.nullcontext() as rival:
         for group, cases_of in (
             ("training", measure.training_cases),
             ("inference", measure.inference_cases),
