@@ -87,7 +87,7 @@ def reporting(program: Program) -> Callable[[TrainState, Tree], tuple[TrainState
 
     def step(state: TrainState, constants: Tree) -> tuple[TrainState, Scalars]:
         nonlocal told
-        if not told:
+        if not told and not isinstance(state.step, jax.core.Tracer):  # run, not looked at
             parts = memory_of(state, constants, program.compiled(state, constants))
             check_fits(parts, jax.local_devices()[0])
             if jax.process_index() == 0:
