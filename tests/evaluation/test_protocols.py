@@ -151,7 +151,8 @@ def test_validation_clips_choose_and_are_never_learned_from(
         return {}
 
     views = protocols.views_of(tiny_config, validated)
-    monkeypatch.setattr(protocols, "autoencoder_of", lambda *args: ({}, views))
+    empty = {"params": {"encoder": {}}}
+    monkeypatch.setattr(protocols, "autoencoder_of", lambda *args: (empty, views))
     # A clip's only feature is its number.
     monkeypatch.setattr(protocols.features, "extract", lambda _, data, clips, **how: clips[:, None])
     monkeypatch.setattr(protocols.probing, "linear_probe", probe)

@@ -125,7 +125,8 @@ def check_same(
     worst = 0.0
     for output, value in theirs.items():
         scale = max(float(np.abs(value).max()), 1e-6)
-        worst = max(worst, float(np.abs(ours[output] - value).max()) / scale)
+        # np.maximum, since max() would lose a NaN.
+        worst = float(np.maximum(worst, np.abs(ours[output] - value).max() / scale))
     if not worst <= TOLERANCE[case.dtype]:
         raise ValueError(
             f"{case.name()}: {name} and PyTorch differ by {worst:.1e} of the largest output, more"
