@@ -52,10 +52,12 @@ def test_a_row_of_the_table(paired_config, tmp_path):
     assert again == pytest.approx(results)
 
 
-def test_a_row_needs_test_characters(paired_config):
+def test_a_row_needs_test_characters(paired_config, tmp_path):
+    """It is refused before anything is trained."""
     paired_config.data.characters.test = 1
     with pytest.raises(ValueError, match=r"characters\.test=1; expected at least two"):
-        test_pairs_of(paired_config, store.load(paired_config.data.folder))
+        paired(paired_config, tmp_path)
+    assert not (tmp_path / "pretrain").exists()
 
 
 def test_the_three_encoders_are_a_row_as_well(paired_config, tiny_data, tmp_path):

@@ -345,3 +345,10 @@ def test_a_size_in_metres_needs_metres(flat, driving, source):
         retargeting.retarget(variables, meta, driving, source)
     clips = [changed(clip, units="metres") for clip in (driving, source)]
     assert retargeting.retarget(variables, meta, *clips).poses.shape[-1] == 2
+
+
+def test_another_network_is_refused(flat, driving, source):
+    variables, meta = flat
+    meta = meta | {"config": {"pretrain": {"network": "three_encoders"}}}
+    with pytest.raises(ValueError, match="of the network 'three_encoders', which experiments"):
+        retargeting.retarget(variables, meta, driving, source)

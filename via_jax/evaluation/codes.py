@@ -101,7 +101,17 @@ def directions_of(variables: Tree, meta: dict) -> np.ndarray:
 
 
 def parts_of(meta: dict) -> tuple[Autoencoder, Window, Views]:
-    """The model of a checkpoint, its window, and what it saw in training, without augmentation."""
+    """The model of a checkpoint, its window, and what it saw in training, without augmentation.
+
+    Raises:
+      ValueError: the checkpoint is not of ViA's autoencoder.
+    """
+    network = meta.get("config", {}).get("pretrain", {}).get("network", "via")
+    if network != "via":
+        raise ValueError(
+            f"this checkpoint is of the network {network!r}, which experiments.paired judges; codes"
+            " and retargeted clips are made by ViA's: name another checkpoint"
+        )
     layout = skeletons.get_layout(meta["layout"])
     model = Autoencoder(joints=layout.num_joints, **meta["model"])
     statistics = statistics_of(meta)

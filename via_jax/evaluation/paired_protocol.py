@@ -28,16 +28,21 @@ def test_pairs_of(config: Any, data: store.Prepared) -> TruePairs:
     Raises:
       ValueError: no test characters, or no test clip that is long enough.
     """
+    characters = _test_characters(config, data)
+    settings = config.paired
+    sequences = data.sequences_of(data.clips_of(config.data.protocol, "test"))
+    windows = windows_of(data, sequences, settings.frames, settings.hop, settings.windows)
+    return _pairs(config, data, windows, characters, settings.seed)
+
+
+def _test_characters(config: Any, data: store.Prepared) -> np.ndarray:
     characters = characters_of(data, config.data.protocol, config.data.characters.to_dict())
     if characters is None or len(characters.test) < 2:
         raise ValueError(
             f"data.characters.test={config.data.characters.test}; expected at least two test"
             " characters (and data.characters.train above 0), to retarget between them"
         )
-    settings = config.paired
-    sequences = data.sequences_of(data.clips_of(config.data.protocol, "test"))
-    windows = windows_of(data, sequences, settings.frames, settings.hop, settings.windows)
-    return _pairs(config, data, windows, characters.test, settings.seed)
+    return characters.test
 
 
 def _pairs(
@@ -72,6 +77,7 @@ def paired(config: Any, workdir: str | Path) -> dict[str, float]:
     settings = stage_of(config, "pretrain") | {"paired": config.paired.to_dict()}
     with open_run(workdir, settings) as run:
         if not (workdir / "results.json").is_file():
+            _test_characters(config, store.load(config.data.folder))  # refused before training
             pretrain(config, workdir / "pretrain")
             run.results(**judge(config, workdir / "pretrain"))
     return json.loads((workdir / "results.json").read_text())
