@@ -1,6 +1,7 @@
 """The console command: each of the four on files, with a tiny model; mistakes end in one line."""
 
 import csv
+import dataclasses
 import json
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 
 from via_jax import cli
 from via_jax.checkpoints import Checkpoints, load_model
+from via_jax.commands import Opening
 from via_jax.data.readers.folder import write_clip
 
 
@@ -96,3 +98,14 @@ def test_mistakes(words, message, pretrained, clips, tmp_path, monkeypatch, caps
     printed = capsys.readouterr().err
     assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
+
+
+def test_the_size_of_the_image_fills_in_for_files_without(tmp_path, tiny_data):
+    clip = tiny_data.read(0)
+    flat = dataclasses.replace(clip, poses=clip.poses[..., :2] * 100, units="pixels", y_up=False)
+    write_clip(tmp_path / "flat.npz", flat)
+    write_clip(tmp_path / "sized.npz", dataclasses.replace(flat, image_size=(640, 480)))
+    opening = Opening(image_size=(800, 600))
+    assert opening.clip(str(tmp_path / "flat.npz")).image_size == (800, 600)
+    assert opening.clip(str(tmp_path / "sized.npz")).image_size == (640, 480)
+    assert Opening().clip(str(tmp_path / "flat.npz")).image_size is None

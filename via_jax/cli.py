@@ -32,7 +32,13 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--max-persons", type=int, default=2, help="kept of each recording")
         one.add_argument("--min-confidence", type=float, default=0.0, help="of a joint, in [0, 1)")
         one.add_argument("--max-gap", type=int, default=10, help="frames of absence to bridge")
-        one.add_argument("--image-size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
+        one.add_argument(
+            "--image-size",
+            type=int,
+            nargs=2,
+            metavar=("WIDTH", "HEIGHT"),
+            help="in pixels, where the files do not tell it",
+        )
         return one
 
     one = command("predict", "names the action of recordings", "fine_tune")

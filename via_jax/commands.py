@@ -4,6 +4,7 @@ The console command `via-jax` and the scripts of experiments/ call these functio
 """
 
 import csv
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,8 @@ class Opening(NamedTuple):
     """How files with poses are read.
 
     Attributes:
-      file_format, layout, max_persons, min_confidence, image_size: arguments of `open_clip`.
+      file_format, layout, max_persons, min_confidence: arguments of `open_clip`.
+      image_size: (width, height) in pixels, of files that do not tell it.
       max_gap: frames that a person's or a joint's absence may last and be bridged.
     """
 
@@ -36,8 +38,11 @@ class Opening(NamedTuple):
     max_gap: int = 10
 
     def clip(self, path: str) -> Clip:
-        """Reads a clip; ValueError as `open_clip`."""
-        return fill_gaps(open_clip(path, *self[:-1]), self.max_gap)
+        """Reads a clip; ValueError as `open_clip`. The size is taken where the file has none."""
+        clip = open_clip(path, *self[:-1])
+        if clip.image_size is None and clip.units == "pixels":
+            clip = dataclasses.replace(clip, image_size=self.image_size)
+        return fill_gaps(clip, self.max_gap)
 
 
 def predict(
