@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import signal
 import sys
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from via_jax.models.autoencoder import Autoencoder
 from via_jax.pretrain import pretrain
 from via_jax.training import TrainState, create_state, train_step
 
+# A process started in the background may ignore it, and its children would; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").absolute()))

@@ -63,7 +63,8 @@ def test_a_damaged_step_is_never_loaded_in_silence(harm, saved, tmp_path, capsys
     files = [path for path in files_of(saved[0] / "checkpoints" / "8") if path.stat().st_size]
     # Short, three places each; of the files the one with the record, and one with arrays.
     count = 10 if SOAK else 3
-    chosen = rng.choices(files, k=count)
+    record = next(path for path in files if path.name == "metadata")
+    chosen = [record, *rng.choices(files, k=count - 1)]
     if harm == "delete":
         wanted = [path for path in files if path.name == "metadata" or path.parent.name == "d"]
         chosen = files if SOAK else [wanted[0], wanted[-1], files[0]]
