@@ -91,7 +91,7 @@ def test_a_real_run(tiny_data, tmp_path):
         wait_for(workdir, step, process)
         process.kill()
         process.communicate(timeout=900)
-        assert latest(workdir) > step - 10
+        assert latest(workdir) >= step - 10  # the save before the one in progress
     process = start(tiny_data, workdir)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
