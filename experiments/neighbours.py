@@ -9,6 +9,7 @@ Writes neighbours.csv (rank, clip, label, cosine) and neighbours.png, the query 
 from absl import flags
 
 from experiments import launch
+from experiments.opening import opening
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("checkpoint", None, "work directory of a training", required=True)
@@ -17,16 +18,11 @@ flags.DEFINE_string("data", None, "prepared data set to search", required=True)
 flags.DEFINE_string("query", None, "clip, as experiments.retarget reads it", required=True)
 flags.DEFINE_integer("count", 5, "neighbours", lower_bound=1)
 flags.DEFINE_string("out", None, "folder to write", required=True)
-flags.DEFINE_string("file_format", None, "of the files; None recognises it")
-flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
-flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
-flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
-flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Embeds, searches, writes the table and the picture."""
-    from via_jax.commands import Opening, neighbours
+    from via_jax.commands import neighbours
 
     lines = neighbours(
         FLAGS.checkpoint,
@@ -34,13 +30,7 @@ def main(_):
         FLAGS.data,
         FLAGS.query,
         FLAGS.out,
-        Opening(
-            FLAGS.file_format,
-            FLAGS.layout,
-            FLAGS.max_persons,
-            FLAGS.min_confidence,
-            max_gap=FLAGS.max_gap,
-        ),
+        opening(),
         count=FLAGS.count,
     )
     print("\n".join(lines))

@@ -10,6 +10,7 @@ clip and person.
 from absl import flags
 
 from experiments import launch
+from experiments.opening import opening
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("checkpoint", None, "work directory of a fine-tuning", required=True)
@@ -20,29 +21,18 @@ flags.DEFINE_bool("per_person", False, "each person alone")
 flags.DEFINE_integer("frames", 0, "length of sliding windows; 0: the whole clip", lower_bound=0)
 flags.DEFINE_integer("hop", 16, "frames from one window to the next", lower_bound=1)
 flags.DEFINE_integer("top", 5, "most probable classes in the table", lower_bound=1)
-flags.DEFINE_string("file_format", None, "of the files; None recognises it")
-flags.DEFINE_string("layout", None, "of the joints, where the files leave it open")
-flags.DEFINE_integer("max_persons", 2, "persons kept of a recording", lower_bound=1)
-flags.DEFINE_float("min_confidence", 0.0, "joints with this confidence or less are missing")
-flags.DEFINE_integer("max_gap", 10, "frames of absence that are bridged", lower_bound=0)
 
 
 def main(_):
     """Predicts, prints a line for each piece, and writes the table and the plots."""
-    from via_jax.commands import Opening, predict
+    from via_jax.commands import predict
 
     lines = predict(
         FLAGS.checkpoint,
         FLAGS.which,
         FLAGS.clip,
         FLAGS.out,
-        Opening(
-            FLAGS.file_format,
-            FLAGS.layout,
-            FLAGS.max_persons,
-            FLAGS.min_confidence,
-            max_gap=FLAGS.max_gap,
-        ),
+        opening(),
         per_person=FLAGS.per_person,
         frames=FLAGS.frames,
         hop=FLAGS.hop,

@@ -40,6 +40,7 @@ def test_a_run_that_is_forgotten_lets_others_in(tmp_path):
     run = open_run(tmp_path, {})
     del run
     open_run(tmp_path, {}).close()
+    assert (tmp_path / "lock").read_bytes() == b""
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"pid": 7}', b"\xff"])

@@ -13,13 +13,13 @@ YAWS = (-60.0, 0.0, 90.0)
 
 
 @pytest.fixture(scope="module")
-def test_clips(tiny_data):
+def clips_to_test(tiny_data):
     return tiny_data.clips_of("official", "test")
 
 
 @pytest.fixture(scope="module")
-def seen(tiny_data, test_clips, tiny_model):
-    return known_views.see(tiny_data, test_clips, tiny_model[1], YAWS)
+def seen(tiny_data, clips_to_test, tiny_model):
+    return known_views.see(tiny_data, clips_to_test, tiny_model[1], YAWS)
 
 
 def seen_by_hand(data: Prepared, clip, yaw):
@@ -39,9 +39,9 @@ def seen_by_hand(data: Prepared, clip, yaw):
     return (flat - middle.mean(axis=0)) / math.sqrt(size)
 
 
-def test_every_clip_in_every_view(tiny_data, test_clips, seen):
+def test_every_clip_in_every_view(tiny_data, clips_to_test, seen):
     assert seen.inputs.shape == (27, 16, tiny_data.layout.num_joints, 2)
-    np.testing.assert_array_equal(seen.clip, [*test_clips, *test_clips, *test_clips])
+    np.testing.assert_array_equal(seen.clip, [*clips_to_test, *clips_to_test, *clips_to_test])
     assert seen.view.tolist() == ["-60"] * 9 + ["0"] * 9 + ["90"] * 9
     assert seen.known.all() and seen.known.shape == seen.inputs.shape[::2]
     for row in (0, 4, 13, 26):
@@ -49,13 +49,13 @@ def test_every_clip_in_every_view(tiny_data, test_clips, seen):
         np.testing.assert_allclose(seen.inputs[row], expected, atol=1e-3)
 
 
-def test_without_yaws_the_view_is_the_data_sets_own(tiny_data, test_clips, tiny_model):
+def test_without_yaws_the_view_is_the_data_sets_own(tiny_data, clips_to_test, tiny_model):
     cameras = np.array([f"c{index % 2}" for index in range(len(tiny_data.names))])
     data = dataclasses.replace(tiny_data, cameras=cameras)
-    own = known_views.see(data, test_clips, tiny_model[1], ())
-    expected = seen_by_hand(data, test_clips[3], 0.0)  # along the recording's z axis
+    own = known_views.see(data, clips_to_test, tiny_model[1], ())
+    expected = seen_by_hand(data, clips_to_test[3], 0.0)  # along the recording's z axis
     np.testing.assert_allclose(own.inputs[3], expected, atol=1e-3)
-    np.testing.assert_array_equal(own.view, cameras[test_clips])
+    np.testing.assert_array_equal(own.view, cameras[clips_to_test])
 
 
 def test_labels_are_those_of_the_clips(tiny_data, seen):
@@ -121,25 +121,27 @@ def test_a_seeded_draw_of_clips():
         known_views.draw_clips(clips, 0, 0)
 
 
-def test_clips_to_show_by_name_or_one_of_each_action(tiny_data, test_clips):
-    by_name = known_views.clips_to_show(tiny_data, test_clips, tiny_data.names[[7, 2]].tolist(), 4)
+def test_clips_to_show_by_name_or_one_of_each_action(tiny_data, clips_to_test):
+    by_name = known_views.clips_to_show(
+        tiny_data, clips_to_test, tiny_data.names[[7, 2]].tolist(), 4
+    )
     assert by_name.tolist() == [7, 2]
-    chosen = known_views.clips_to_show(tiny_data, test_clips, [], 4)
-    assert sorted(tiny_data.label[chosen]) == [0, 1, 2] and set(chosen) <= set(test_clips)
-    assert tiny_data.label[known_views.clips_to_show(tiny_data, test_clips, [], 2)].tolist() == [
+    chosen = known_views.clips_to_show(tiny_data, clips_to_test, [], 4)
+    assert sorted(tiny_data.label[chosen]) == [0, 1, 2] and set(chosen) <= set(clips_to_test)
+    assert tiny_data.label[known_views.clips_to_show(tiny_data, clips_to_test, [], 2)].tolist() == [
         0,
         2,
     ]
     with pytest.raises(ValueError, match="has no clip nobody; its names look like"):
-        known_views.clips_to_show(tiny_data, test_clips, ["nobody"], 4)
+        known_views.clips_to_show(tiny_data, clips_to_test, ["nobody"], 4)
 
 
-def test_what_does_not_fit_is_refused(tiny_data, test_clips, tiny_model):
+def test_what_does_not_fit_is_refused(tiny_data, clips_to_test, tiny_model):
     _, meta = tiny_model
     with pytest.raises(ValueError, match="no clips to encode"):
-        known_views.see(tiny_data, test_clips[:0], meta, YAWS)
+        known_views.see(tiny_data, clips_to_test[:0], meta, YAWS)
     with pytest.raises(ValueError, match="the model's is 'ntu25'; prepare the data with --layout"):
-        known_views.see(tiny_data, test_clips, meta | {"layout": "ntu25"}, YAWS)
+        known_views.see(tiny_data, clips_to_test, meta | {"layout": "ntu25"}, YAWS)
     flat = dataclasses.replace(tiny_data, frames=tiny_data.frames[..., :2])
     with pytest.raises(ValueError, match="2D recordings, which have their own view; set no yaws"):
-        known_views.see(flat, test_clips, meta, YAWS)
+        known_views.see(flat, clips_to_test, meta, YAWS)

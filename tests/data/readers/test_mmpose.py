@@ -118,4 +118,4 @@ def test_bad_files_are_named(tmp_path, text, message):
 
 
 def test_the_fixture_is_json():
-    json.loads(video(*FRAMES))
+    assert len(json.loads(video(*FRAMES))["instance_info"]) == len(FRAMES)
