@@ -121,7 +121,7 @@ def get_config() -> ml_collections.ConfigDict:
             "dtype": "float32",  # compute type, or "bfloat16"
             "remat": False,  # True: less memory, a third more arithmetic, the same numbers
             # Formulation of the convolutions over time: "conv", "dft", or "auto" by measurement
-            "temporal": "conv",
+            "temporal": "auto",
         }
     )
     config.pretrain = ml_collections.ConfigDict(

@@ -160,4 +160,4 @@ def test_pooling_by_two_does_not_change_the_mean_of_whole_windows():
         for n in (1, 2)
     )
     assert plain.shape == (2, 1, 6, 32) and pooled.shape == (2, 1, 3, 32)
-    np.testing.assert_allclose(plain.mean(axis=2), pooled.mean(axis=2), atol=1e-6)
+    np.testing.assert_allclose(plain.mean(axis=2), pooled.mean(axis=2), rtol=1e-6)

@@ -24,7 +24,8 @@ from via_jax.pairs import Given, pair_feed
 from via_jax.runs import open_run
 from via_jax.training import TrainState, create_state, train_step
 
-SAME_NUMBERS = ("remat",)  # settings of the model that change memory and speed only
+# Settings of the model by which the same numbers are computed, up to rounding.
+SAME_NUMBERS = ("remat", "temporal")
 
 
 def window_of(data_config: Any) -> Window:
@@ -245,8 +246,6 @@ def stage_of(config: Any, stage: str) -> dict:
     # Directories that are older than these settings do not name them.
     if found[stage].get("accumulate") == 1:
         del found[stage]["accumulate"]
-    if found["model"].get("temporal") == "conv":
-        del found["model"]["temporal"]
     return found
 
 
@@ -274,7 +273,7 @@ def check_same_model(found: dict, wanted: dict, where: str) -> None:
         "normalisation": tuple(meta["views"]["normalisation"] for meta in (found, wanted)),
     }
     for name, value in wanted["model"].items():
-        if name in (*SAME_NUMBERS, "temporal"):  # how the same numbers are computed
+        if name in SAME_NUMBERS:
             continue
         pairs[f"model.{name}"] = (found["model"].get(name), value)
     wrong = [f"{k}: {a!r} there, {b!r} here" for k, (a, b) in pairs.items() if a != b]

@@ -1,5 +1,6 @@
 """The scripts from the command line: mistakes end in one readable line and exit code 2."""
 
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -128,3 +129,25 @@ def test_other_systems_keep_their_allocator(libc, restarts, monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: libc)
     launch.settle_allocator()
     assert not restarts and "GLIBC_TUNABLES" not in os.environ
+
+
+def test_the_compiler_is_set_for_the_release_that_knows_the_flag(monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.10.2")
+    launch.settle_compiler()
+    assert os.environ == {"XLA_FLAGS": launch.XLA_FLAGS["0.10"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "environ"),
+    [
+        ("0.9.1", {}),
+        ("0.10.2", {"XLA_FLAGS": "--xla_dump_to=dump"}),
+        ("0.10.2", {"VIA_JAX_COMPILER": "default"}),
+    ],
+)
+def test_another_choice_of_compiler_flags_is_respected(version, environ, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(environ))
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    launch.settle_compiler()
+    assert os.environ == environ

@@ -6,17 +6,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from via_jax.benchmark.cases import lowered_flops
+from via_jax.benchmark.measure import case_of
+from via_jax.benchmark.settings import SIZES
 from via_jax.models import temporal
 from via_jax.models.encoder import Encoder
 from via_jax.models.temporal import (
     KERNEL,
     TemporalConvolution,
-    by_frequencies,
+    by_products,
     directly,
     formulation_of,
+    matrices_of,
 )
 
-SHAPES = [(16, 1), (15, 2), (1, 1), (3, 2), (97, 1), (128, 2), (203, 2), (150, 3)]
+SHAPES = [(16, 1), (15, 2), (1, 1), (3, 2), (97, 1), (128, 2), (203, 2), (150, 4)]
 
 
 def example(time, dtype=np.float32, channels=(3, 4)):
@@ -36,7 +40,7 @@ def by_loop(x, kernel, stride):
     return y
 
 
-@pytest.mark.parametrize("function", [directly, by_frequencies])
+@pytest.mark.parametrize("function", [directly, by_products])
 @pytest.mark.parametrize(("time", "stride"), SHAPES)
 def test_equals_a_loop_over_frames(time, stride, function):
     """One tile and several, odd lengths, strides, windows shorter than the kernel."""
@@ -53,7 +57,7 @@ def test_gradients_are_equal_in_double_precision(time, stride):
     weight = np.random.default_rng(0).normal(size=(2, -(-time // stride), 4))
     found = []
     with jax.enable_x64(True):
-        for function in (directly, by_frequencies):
+        for function in (directly, by_products):
 
             def value(x, kernel, function=function):
                 return (jnp.sin(function(x, kernel, stride)) * weight).sum()
@@ -97,16 +101,33 @@ def test_the_encoder_gives_the_same_code_in_every_formulation():
 def test_small_types_are_summed_in_float32():
     x, kernel = example(64)
     small = jnp.asarray(x, jnp.bfloat16), jnp.asarray(kernel, jnp.bfloat16)
-    y = by_frequencies(*small, 1)
+    y = by_products(*small, 1)
     assert y.dtype == jnp.bfloat16
     exact = by_loop(*(np.asarray(v, np.float64) for v in small), 1)
     np.testing.assert_allclose(y.astype(np.float32), exact, rtol=2**-8, atol=1e-4)
 
 
+@pytest.mark.parametrize(("taps", "frames", "first", "outputs"), [(9, 16, 0, 16), (5, 20, 2, 13)])
+def test_three_real_products_stand_for_two_points(taps, frames, first, outputs):
+    """The matrices alone, in double precision, and their number."""
+    rng = np.random.default_rng(0)
+    signal, kernel = rng.normal(size=frames), rng.normal(size=taps)
+    to, weigh, back = matrices_of(taps, frames, first, outputs)
+    padded = np.pad(signal, taps)
+    expected = [padded[taps + first + t - taps // 2 :][:taps] @ kernel for t in range(outputs)]
+    np.testing.assert_allclose(back @ ((to @ signal) * (weigh @ kernel)), expected, atol=1e-12)
+    assert len(to) == 3 * -(-max(frames, first + outputs + taps // 2) // 2)
+
+
+def test_products_are_fewer_than_the_convolutions():
+    """At full width and 64 frames the whole forward pass does seven tenths."""
+    case = case_of(SIZES["full"], "inference", 1, 64, 17)
+    assert lowered_flops(case, "dft") < 0.7 * lowered_flops(case, "conv")
+
+
 def test_auto_takes_what_was_measured(monkeypatch):
-    monkeypatch.setattr(temporal, "MEASURED", {("cpu", 1): "dft"})
-    assert formulation_of("auto", "cpu", 1) == "dft"
-    assert formulation_of("auto", "cpu", 2) == formulation_of("auto", "gpu", 1) == "conv"
-    assert formulation_of("conv", "cpu", 1) == "conv"
+    monkeypatch.setattr(temporal, "MEASURED", {"cpu": "dft"})
+    assert formulation_of("auto", "cpu") == formulation_of("dft", "gpu") == "dft"
+    assert formulation_of("auto", "gpu") == formulation_of("conv", "cpu") == "conv"
     with pytest.raises(ValueError, match="temporal='fft'; expected one of conv, dft, auto"):
-        formulation_of("fft", "cpu", 1)
+        formulation_of("fft", "cpu")

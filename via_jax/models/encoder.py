@@ -105,7 +105,11 @@ class SpatialUnit(nn.Module):
         ).astype(x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (heads, self.channels)).astype(x.dtype)
 
-        flat = x.reshape(sequences, joints, time * channels_in)
+        def mix(mixing: jax.Array, features: Array) -> jax.Array:
+            """The joints of [sequences, joints, time, channels] mixed by [sequences, from, to]."""
+            flat = features.reshape(sequences, joints, -1)
+            return jnp.einsum("nst,nsf->ntf", mixing, flat).reshape(features.shape)
+
         summed = bias.sum(axis=0)[None, None, None, :]
         for head in range(heads):  # a loop compiles several times faster than one large einsum
             source, target = (
@@ -116,8 +120,10 @@ class SpatialUnit(nn.Module):
             # Softmax over the source joint, in float32 whatever the compute type.
             attention = nn.softmax(at_least_float32(scores), axis=1)
             mixing = (dependency[head][None] + attention).astype(x.dtype)
-            mixed = jnp.einsum("nst,nsf->ntf", mixing, flat).reshape(x.shape)
-            summed = summed + mixed @ weights[head]
+            if channels_in < self.channels:  # both orders give the same; mix the fewer channels
+                summed = summed + mix(mixing, x) @ weights[head]
+            else:
+                summed = summed + mix(mixing, x @ weights[head])
 
         if channels_in != self.channels:
             x = nn.Dense(

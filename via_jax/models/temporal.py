@@ -1,12 +1,12 @@
 """The convolution over time in equal formulations: which is fastest depends on the machine.
 
-"conv" is a 1D convolution. "dft" goes through the frequencies: a convolution is there a product of
-each frequency with that of the kernel, here with real numbers throughout. Time goes to L real
-coefficients by a product with a small matrix, the cosines and sines of L / 2 frequencies; each
-frequency is multiplied with the kernel's; a second matrix leads back, at the strided outputs only.
-With L at least the frames and half a kernel of zeros the circular convolution is the linear one.
-Operations of the products: 4 L C^2 instead of 18 T C^2 a sequence; of the two matrices together
-2 L (T + T / stride) C.
+"conv" is a 1D convolution. "dft" multiplies less: two small matrices lead frames and taps to
+R values each, a third leads their products back, y = back ((to x) * (taps k)), where * is, for each
+of the R, a product of [sequences, channels in] with [channels in, channels]. Behind it is a Fourier
+transform of L points at the frequencies (k + 1/2) / L, whose convolution wraps around with the
+opposite sign; with L at least the frames and half a kernel of zeros nothing wraps. A product of
+complex numbers takes three real ones (Gauss), so R = 3 L / 2: 3 L C^2 operations for 18 T C^2. At
+stride 2 the even and the odd frames are twice the channels for a kernel of half the length.
 Gradients are matrix products too, which on CPU a `lax.scan` does not slow down as it does the
 gradient of a convolution.
 """
@@ -22,16 +22,15 @@ from jax import lax
 from via_jax.typing import Array
 
 KERNEL = 9
-HALF = KERNEL // 2
 LONGEST = 96  # frames; the matrices' share grows with them, so longer windows are cut into tiles
 TILE = 64  # frames of a tile, about
 
 FORMULATIONS = ("conv", "dft", "auto")
-# What "auto" takes, by backend and stride, from measurement (docs/performance.md); all else "conv".
-MEASURED = {("cpu", 1): "dft"}
+# What "auto" takes, by backend, from measurement (docs/performance.md); all else "conv".
+MEASURED = {"cpu": "dft"}
 
 
-def formulation_of(temporal: str, backend: str, stride: int) -> str:
+def formulation_of(temporal: str, backend: str) -> str:
     """The formulation, "conv" or "dft", of a setting that may be "auto".
 
     Raises:
@@ -39,7 +38,7 @@ def formulation_of(temporal: str, backend: str, stride: int) -> str:
     """
     if temporal not in FORMULATIONS:
         raise ValueError(f"temporal={temporal!r}; expected one of {', '.join(FORMULATIONS)}")
-    return MEASURED.get((backend, stride), "conv") if temporal == "auto" else temporal
+    return MEASURED.get(backend, "conv") if temporal == "auto" else temporal
 
 
 class TemporalConvolution(nn.Module):
@@ -66,8 +65,8 @@ class TemporalConvolution(nn.Module):
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         inputs, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        formulation = formulation_of(self.temporal, jax.default_backend(), self.stride)
-        function = by_frequencies if formulation == "dft" else directly
+        formulation = formulation_of(self.temporal, jax.default_backend())
+        function = by_products if formulation == "dft" else directly
         return function(inputs, kernel, self.stride) + bias.reshape(1, 1, -1)
 
 
@@ -82,52 +81,59 @@ def directly(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     Returns:
       [sequences, time / stride rounded up, channels].
     """
+    half = len(kernel) // 2
     return lax.conv_general_dilated(
-        x, kernel, (stride,), ((HALF, HALF),), dimension_numbers=("NHC", "HIO", "NHC")
+        x, kernel, (stride,), ((half, half),), dimension_numbers=("NHC", "HIO", "NHC")
     )
 
 
-def by_frequencies(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """`directly` as products of real DFT matrices; computed in float32 at least."""
-    sequences, time, channels_in = x.shape
-    dtype, channels = x.dtype, kernel.shape[-1]
+def by_products(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """`directly` by fewer products; computed in float32 at least. Stride 1, 2 or 4."""
+    dtype = x.dtype
     wide = jnp.promote_types(dtype, jnp.float32)  # bfloat16 would lose the sums of cosines
-    x, kernel = x.astype(wide), kernel.astype(wide)
-    tiles = 1 if time <= LONGEST else -(-time // TILE)
-    if tiles == 1:
-        matrices = matrices_of(time, time, 0, stride)
-        x = x.transpose(1, 0, 2)
-    else:
-        step = -(-time // (2 * stride * tiles)) * 2 * stride  # even, and a multiple of the stride
-        matrices = matrices_of(step + 2 * HALF, step, HALF, stride)
-        x = jnp.pad(x, ((0, 0), (HALF, tiles * step + HALF - time), (0, 0))).transpose(1, 0, 2)
-        x = jnp.stack([x[i * step : (i + 1) * step + 2 * HALF] for i in range(tiles)], axis=1)
-    frames = x.shape[0]
-    to, taps, back = (jnp.asarray(matrix, wide) for matrix in matrices)
-    count = len(to)
-    parts = (to.reshape(2 * count, frames) @ x.reshape(frames, -1)).reshape(
-        count, 2, tiles * sequences, channels_in
-    )
-    weights = jnp.einsum("krj,jio->krio", taps, kernel)
-    real, imaginary = parts[:, 0], parts[:, 1]
-    products = (
-        real @ weights[:, 0] - imaginary @ weights[:, 1],
-        real @ weights[:, 1] + imaginary @ weights[:, 2],
-    )
-    stacked = jnp.stack(products, axis=1).reshape(2 * count, -1)
-    y = (back.reshape(-1, 2 * count) @ stacked).reshape(-1, tiles, sequences, channels)
-    y = y.transpose(2, 1, 0, 3).reshape(sequences, -1, channels)
-    return y[:, : -(-time // stride)].astype(dtype)
+    x, kernel = phases(x.astype(wide), kernel.astype(wide), stride)
+    sequences, time, channels_in = x.shape
+    taps, channels = len(kernel), kernel.shape[-1]
+    half, tiles = taps // 2, 1 if time <= LONGEST else -(-time // TILE)
+    step, frames = time, x.transpose(1, 0, 2)
+    matrices = matrices_of(taps, frames=time, first=0, outputs=time)
+    if tiles > 1:  # each with half a kernel of its neighbours at both ends
+        step = -(-time // tiles)
+        matrices = matrices_of(taps, frames=step + 2 * half, first=half, outputs=step)
+        frames = jnp.pad(frames, ((half, tiles * step + half - time), (0, 0), (0, 0)))
+        frames = jnp.stack([frames[i * step :][: step + 2 * half] for i in range(tiles)], axis=1)
+    to, weigh, back = (jnp.asarray(matrix, wide) for matrix in matrices)
+    factors = (to @ frames.reshape(len(frames), -1)).reshape(-1, tiles * sequences, channels_in)
+    weights = (weigh @ kernel.reshape(taps, -1)).reshape(-1, channels_in, channels)
+    products = (factors @ weights).reshape(len(weights), -1)
+    y = (back @ products).reshape(step, tiles, sequences, channels)
+    return y.transpose(2, 1, 0, 3).reshape(sequences, -1, channels)[:, :time].astype(dtype)
+
+
+def phases(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, jax.Array]:
+    """A strided convolution as one of stride 1: each `stride` frames become one of more channels.
+
+    Args:
+      x: [sequences, time, channels in].
+      kernel: [9, channels in, channels].
+      stride: 1, 2 or 4, so that half the kernel is a whole number of new frames.
+
+    Returns:
+      [sequences, time / stride rounded up, stride * channels in] and
+      [1 + 8 / stride, stride * channels in, channels].
+    """
+    sequences, time, channels_in = x.shape
+    x = jnp.pad(x, ((0, 0), (0, -time % stride), (0, 0)))
+    kernel = jnp.pad(kernel, ((0, -len(kernel) % stride), (0, 0), (0, 0)))
+    wide = stride * channels_in
+    return x.reshape(sequences, -1, wide), kernel.reshape(-1, wide, kernel.shape[-1])
 
 
 class Matrices(NamedTuple):
-    """Real DFT matrices of L / 2 pairs of coefficients; the first pair is (mean, alternating).
+    """A convolution as R products of numbers: back @ ((to @ frames) * (taps @ kernel)).
 
     Attributes:
-      to: [L / 2, 2, frames], real and imaginary part of each frequency of the frames.
-      taps: [L / 2, 3, 9], from the kernel's taps to what multiplies real parts to real ones, real
-        to imaginary ones, and imaginary to imaginary ones. First and last differ in the first pair.
-      back: [outputs, L / 2, 2], outputs from the parts of the frequencies.
+      to: [R, frames]. taps: [R, taps]. back: [outputs, R].
     """
 
     to: np.ndarray
@@ -135,36 +141,32 @@ class Matrices(NamedTuple):
     back: np.ndarray
 
 
-def matrices_of(frames: int, covered: int, first: int, stride: int) -> Matrices:
-    """The matrices in float64.
+def matrices_of(taps: int, frames: int, first: int, outputs: int) -> Matrices:
+    """The matrices in float64; R is three for each two of the L points.
+
+    With a + ib of the frames and c + id of the taps, p = (a + b) c, q = b (c + d), r = a (d - c):
+    the real part of the product is p - q, the imaginary part p + r.
 
     Args:
-      frames: of the input; outputs reach HALF beyond the covered ones at both ends, and what lies
-        outside the input is 0.
-      covered: frames over which there are outputs.
-      first: frame of the first output.
-      stride: between outputs.
+      taps: of the kernel, odd; its middle lies on the output.
+      frames: of the input, 0 outside.
+      first: frame of the first output. outputs: how many, at stride 1.
     """
-    length = max(frames, first + covered + HALF)
-    length += length % 2
-    k = np.arange(length // 2)[:, None]
+    half = taps // 2
+    points = max(frames, first + outputs + half)
+    points += points % 2
+    frequencies = (np.arange(points // 2)[:, None] + 0.5) / points
 
-    def angles(times: np.ndarray) -> np.ndarray:
-        return 2 * np.pi / length * (k * times % length)
+    def parts(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        angles = 2 * np.pi * frequencies * times
+        return np.cos(angles), -np.sin(angles)
 
-    def alternating(times: np.ndarray) -> np.ndarray:
-        return 1.0 - 2.0 * (times % 2)
-
-    times = np.arange(frames)
-    to = np.stack([np.cos(angles(times)), -np.sin(angles(times))], axis=1)
-    to[0, 1] = alternating(times)  # the highest frequency; the lowest has no imaginary part
-
-    shifts = HALF - np.arange(KERNEL)
-    real, imaginary = np.cos(angles(shifts)), -np.sin(angles(shifts))
-    taps = np.stack([real, imaginary, real], axis=1)
-    taps[0, 2] = alternating(shifts)
-
-    outputs = first + np.arange(0, covered, stride)
-    back = np.stack([2 * np.cos(angles(outputs)), -2 * np.sin(angles(outputs))], axis=1)
-    back[0] = np.stack([np.ones(len(outputs)), alternating(outputs)])
-    return Matrices(to, taps, back.transpose(2, 0, 1) / length)
+    a, b = parts(np.arange(frames))
+    c, d = parts(half - np.arange(taps))
+    real, imaginary = parts(first + np.arange(outputs))
+    back = np.stack([real + imaginary, -real, imaginary], axis=1) * 2 / points  # of p, q, r
+    return Matrices(
+        to=np.stack([a + b, b, a], axis=1).reshape(-1, frames),
+        taps=np.stack([c, c + d, d - c], axis=1).reshape(-1, taps),
+        back=back.reshape(-1, outputs).T,
+    )
