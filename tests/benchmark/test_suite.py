@@ -118,5 +118,5 @@ def test_the_command(tmp_path):
     found = json.loads((tmp_path / "benchmark.json").read_text())
     assert set(GROUPS) < set(found)
     for row in found["training"] + found["inference"]:
-        check_row(row, ["conv"])
+        check_row(row, ["auto"])
         assert bool(row["rivals"]) == rivals.installed()

@@ -13,12 +13,14 @@ def markdown(report: dict[str, Any]) -> str:
         ("floor", _floor),
         ("training", _cases),
         ("inference", _cases),
+        ("start_up", _startup),
         ("growth", _growth),
         ("loader", _loader),
         ("compile", _compile),
     ):
         if name in report:
-            parts.append(f"## {name.capitalize()}\n\n{draw(report[name])}")
+            title = name.capitalize().replace("_", "-")
+            parts.append(f"## {title}\n\n{draw(report[name])}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -71,6 +73,11 @@ def _cases(rows: list[dict[str, Any]]) -> str:
             )
     heads = ["case", "formulation", "ms", "sequences or pairs/s", "floor / time", "MiB"]
     return table([*heads, "compile, s", "PyTorch"], lines)
+
+
+def _startup(rows: list[dict[str, Any]]) -> str:
+    lines = [[row["name"], f"{row['seconds']:.2f}"] for row in rows]
+    return table(["process, until its first prediction is written", "s"], lines)
 
 
 def _ratio(ratio: dict[str, float]) -> str:

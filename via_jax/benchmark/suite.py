@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from via_jax.benchmark import compiling, floor, loader, measure, report, rivals
+from via_jax.benchmark import compiling, floor, loader, measure, report, rivals, startup
 from via_jax.benchmark.cases import lowered_flops
 from via_jax.benchmark.settings import GROUPS, Settings
 from via_jax.quickstart import make_data
@@ -56,6 +56,10 @@ def run(what: Collection[str], settings: Settings, config: Any, out: pathlib.Pat
                     result[group].append(row)
         if rival is not None:
             result["setting"]["rival"] = rival.facts()
+    if "inference" in what:
+        _say("start-up")
+        start = measure.case_of(settings, "fine_tune", 1, settings.frames[0], startup.JOINTS)
+        result["start_up"] = startup.measure_startup(start, config, against)
     if "floor" in what:
         result["floor"] = {**machine._asdict(), "programs": static_costs(settings, machine)}
     if "growth" in what:
