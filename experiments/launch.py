@@ -91,13 +91,23 @@ def processes_of(
     }
 
 
-def join(processes: dict[str, Any] | None) -> None:
-    """Makes this process one of several; of these only the first prints results."""
+def join(processes: dict[str, Any] | None, peer_timeout: int) -> None:
+    """Makes this process one of several; of these only the first prints results.
+
+    Args:
+      processes: from `processes_of`.
+      peer_timeout: seconds after which a process that is not heard of counts as dead.
+    """
     import jax
 
     if processes is None:
         return
-    jax.distributed.initialize(**processes)
+    jax.config.update("jax_enable_preemption_service", False)  # see via_jax/signals.py
+    jax.distributed.initialize(
+        **processes,
+        heartbeat_timeout_seconds=peer_timeout,
+        shutdown_timeout_seconds=peer_timeout,  # so long an ending process waits for the others
+    )
     if jax.process_index():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
@@ -112,6 +122,9 @@ def run(main: Callable[[list[str]], None]) -> None:
     flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, or auto; see docs/scaling.md")
     flags.DEFINE_integer("num_processes", None, "of this run, with --coordinator")
     flags.DEFINE_integer("process_id", None, "of this process, with --coordinator")
+    flags.DEFINE_integer(
+        "peer_timeout", 100, "seconds until a silent process of the run counts as dead"
+    )
 
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or ".cache/jax"
     jax.config.update("jax_compilation_cache_dir", os.path.abspath(cache))
@@ -131,7 +144,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         try:
             given = flags.FLAGS
             processes = (given.coordinator, given.num_processes, given.process_id)
-            join(processes_of(os.environ, *processes))
+            join(processes_of(os.environ, *processes), given.peer_timeout)
             main(argv)
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("VIA_JAX_TRACEBACK"):

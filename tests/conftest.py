@@ -21,6 +21,7 @@ import optax
 import pytest
 
 from configs import base
+from tests.processes.running import Runs, reports
 from via_jax import loop, objectives, parallel
 from via_jax.data import store, synthetic, writer
 from via_jax.models.autoencoder import Autoencoder
@@ -87,6 +88,19 @@ def tiny_groups(tiny_data, tmp_path_factory) -> store.Prepared:
         dataset="groups",
         splits=lambda clip: {"official": "train"},
     )
+
+
+@pytest.fixture(scope="session")
+def runs(tiny_data) -> Runs:
+    """Starts runs on `tiny_data` in processes of their own."""
+    return Runs(tiny_data.folder)
+
+
+@pytest.fixture(scope="session")
+def whole(runs, tmp_path_factory) -> tuple[pathlib.Path, dict]:
+    """The uninterrupted pre-training of one process of `runs`: (work directory, report)."""
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, reports(*runs.start(workdir))[0]
 
 
 def tiny_config_of(folder: pathlib.Path) -> ml_collections.ConfigDict:

@@ -2,94 +2,13 @@
 
 import json
 import os
-import pathlib
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tests.processes.running import assert_same_end, reports, start
+
 SOAK = "VIA_JAX_SOAK" in os.environ
-
-
-def start(devices: int, module: str, *words) -> subprocess.Popen:
-    """Starts a script of tests/processes with so many simulated devices."""
-    ours = {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_NUM_CPU_DEVICES": str(devices),
-        "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tests.processes.{module}", *map(str, words)],
-        cwd=ROOT,
-        env=os.environ | ours,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def reports(*processes: subprocess.Popen) -> list[dict]:
-    """What the processes printed; they must end well."""
-    try:
-        ended = [process.communicate(timeout=900) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    for process, (_, stderr) in zip(processes, ended):
-        assert process.returncode == 0, stderr[:3000]
-    return [json.loads(stdout.strip().splitlines()[-1]) for stdout, _ in ended]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-class Runs:
-    """Pre-trainings of eight steps on the tiny data set, each in processes of its own."""
-
-    def __init__(self, data: pathlib.Path):
-        self.data = data
-
-    def start(
-        self, workdir, *, processes=1, devices=2, stop_after=-1, placement="device", kind="jit"
-    ) -> list[subprocess.Popen]:
-        port = free_port()
-        words = (self.data, workdir, stop_after, placement, kind)
-        return [
-            start(
-                devices,
-                "two_processes",
-                *words,
-                *((f"127.0.0.1:{port}", processes, index) if processes > 1 else ()),
-            )
-            for index in range(processes)
-        ]
-
-
-@pytest.fixture(scope="module")
-def runs(tiny_data):
-    return Runs(tiny_data.folder)
-
-
-@pytest.fixture(scope="module")
-def whole(runs, tmp_path_factory):
-    """The uninterrupted run of one process: (work directory, report)."""
-    workdir = tmp_path_factory.mktemp("whole")
-    return workdir, reports(*runs.start(workdir))[0]
-
-
-def assert_same_end(workdir, whole, index=0):
-    found = np.load(workdir / f"params_{index}.npy")
-    expected = np.load(whole[0] / "params_0.npy")
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_eight_devices_compute_what_one_does(tiny_data):
@@ -136,6 +55,32 @@ def test_two_processes_stop_and_one_goes_on(runs, whole, tmp_path):
 )
 def test_two_processes_of_every_kind(placement, kind, runs, whole, tmp_path):
     check_two_processes(runs, whole, tmp_path, placement, kind)
+
+
+def test_fine_tuning_on_two_processes(runs, tmp_path):
+    """By pmap with frames sent from the host, against one process by jit that holds them."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    (alone,) = reports(*runs.start(one, stage="fine_tune"))
+    several = {"processes": 2, "placement": "host", "kind": "pmap"}
+    together = reports(*runs.start(two, stage="fine_tune", **several))
+    scores, expected = (np.load(folder / "scores.npz")["scores"] for folder in (two, one))
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+    for index, report in enumerate(together):
+        assert (report["devices"], report["processes"]) == (4, 2)
+        assert report["steps"] == [0, 1, 2, 3] and report["drawn"] == alone["drawn"]
+        assert report["result"] == alone["result"]
+        assert_same_end(two, (one, alone), index)
+
+
+def test_linear_probe_on_two_processes(runs, tmp_path):
+    """Features are divided among the devices; every process fits the same layer."""
+    (alone,) = reports(*runs.start(tmp_path / "one", stage="linear_probe"))
+    together = reports(*runs.start(tmp_path / "two", stage="linear_probe", processes=2))
+    assert alone["result"]["top1"] > 0
+    for report in together:
+        assert report["processes"] == 2 and report["result"] == alone["result"]
+    results = [json.loads((tmp_path / n / "results.json").read_text()) for n in ("one", "two")]
+    assert results[0] == results[1]
 
 
 @pytest.mark.skipif(not SOAK, reason="minutes; runs with VIA_JAX_SOAK=1")

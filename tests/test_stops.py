@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_run
 
-from via_jax import lock, loop, signals
+from via_jax import lock, loop, parallel, signals
 from via_jax.checkpoints import Checkpoints
 from via_jax.runs import open_run
 
@@ -95,10 +95,10 @@ def test_kill_9_during_a_save(kills, tmp_path):
 def test_signals_are_given_back(monkeypatch):
     before = [signal.getsignal(number) for number in signals.SIGNALS]
     with signals.stop_requests() as asked:
-        assert not asked.by(1)
+        assert not asked.now()
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert asked.by(1) and asked.name in ("SIGINT", "SIGTERM")
+        assert asked.now() and asked.name in ("SIGINT", "SIGTERM")
     assert [signal.getsignal(number) for number in signals.SIGNALS] == before
     with pytest.raises(KeyError), signals.stop_requests():
         raise KeyError
@@ -110,26 +110,25 @@ def test_an_ignored_signal_stays_ignored():
     try:
         with signals.stop_requests() as asked:
             os.kill(os.getpid(), signal.SIGINT)
-            assert not asked.by(1)
+            assert not asked.now()
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_several_processes_ask_the_preemption_service(monkeypatch):
+def test_several_processes_stop_where_any_was_asked(monkeypatch):
+    """One stop later than asked, so that nobody waits for the step in progress."""
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    asked_at, sent = [], []
+    of_the_other = iter([0, 0, 2, 2])
     monkeypatch.setattr(
-        signals.multihost_utils,
-        "reached_preemption_sync_point",
-        lambda step: bool(asked_at.append(step)) or step == 3,
+        signals.parallel, "count_flags", lambda flag: np.int32(2 * flag + next(of_the_other))
     )
-    monkeypatch.setattr(os, "kill", lambda *args: sent.append(args))
-    before = signal.getsignal(signal.SIGTERM)
     with signals.stop_requests() as asked:
-        assert signal.getsignal(signal.SIGTERM) is before  # the service's own
-        signal.raise_signal(signal.SIGINT)
-        assert [asked.by(step) for step in (1, 2, 3)] == [False, False, True]
-    assert asked_at == [1, 2, 3] and sent == [(os.getpid(), signal.SIGTERM)]
+        assert [asked.now() for _ in range(4)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("flag", [False, True])
+def test_flags_are_counted_over_devices(flag):
+    assert int(parallel.count_flags(flag)) == flag * jax.device_count() != 1
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):

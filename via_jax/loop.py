@@ -216,7 +216,7 @@ def run_steps(
             state, scalars = step(state)
             done += many
             bar.update(many * clips)
-            at_end, stop = done == rhythm.steps, asked.by(done)
+            at_end, stop = done == rhythm.steps, asked.now()
             log = at_end or done % rhythm.log_every == 0
             measure = evaluate is not None and is_due(rhythm.eval_every, done, rhythm.steps)
             keep = at_end or stop or measure or is_due(rhythm.save_every, done, rhythm.steps)

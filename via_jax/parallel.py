@@ -1,6 +1,7 @@
 """Devices as one mesh, and the train step compiled over it, by jit or by pmap."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from via_jax.typing import Tree
+from via_jax.typing import Array, Tree
 
 AXIS = "data"  # name of the one axis of the mesh, and of the pmap
 _meetings = itertools.count()  # numbers them alike in every process
@@ -93,6 +94,20 @@ def together(function: Any) -> Any:
         return function(*args)
 
     return call
+
+
+@functools.cache
+def _sum() -> Any:
+    return together(jax.jit(jnp.sum, out_shardings=replicated(data_mesh())))
+
+
+def count_flags(flag: bool) -> Array:
+    """Of how many devices the process has its flag set, int32 []; every process must ask.
+
+    It comes with the devices' other work and is not waited for.
+    """
+    mine = np.full(jax.local_device_count(), flag, np.int32)
+    return _sum()(put_rows(mine, data_mesh()))
 
 
 def check_alike(tree: dict[str, Tree]) -> None:

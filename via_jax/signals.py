@@ -1,4 +1,9 @@
-"""Stopping when asked to: after SIGTERM or SIGINT a run saves the step in progress and ends."""
+"""Stopping when asked to: after SIGTERM or SIGINT a run saves the step in progress and ends.
+
+Several processes agree by a flag of each, summed by their devices after every dispatch. The
+preemption service of `jax.distributed` is not asked: it names one step, which a run of several
+steps a dispatch passes over, and it swallows SIGTERM also where nothing asks for it.
+"""
 
 import contextlib
 import os
@@ -7,7 +12,9 @@ import threading
 from collections.abc import Iterator
 
 import jax
-from jax.experimental import multihost_utils
+
+from via_jax import parallel
+from via_jax.typing import Array
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -29,16 +36,18 @@ class Request:
     """
 
     name: str | None = None
+    _before: Array | None = None  # flags at the question before
 
-    def by(self, step: int) -> bool:
-        """Whether to stop after this step; in a run of several processes all answer alike.
+    def now(self) -> bool:
+        """Whether to stop here; in a run of several processes all answer alike.
 
-        There the preemption service of `jax.distributed` listens to SIGTERM and agrees on a step.
-        Every process must ask, at every step.
+        Every process must ask as often. There the answer is that of the flags at the question
+        before, so that nobody waits for the step in progress: the run stops a dispatch later.
         """
-        if jax.process_count() > 1:
-            return multihost_utils.reached_preemption_sync_point(step)
-        return self.name is not None
+        if jax.process_count() == 1:
+            return self.name is not None
+        before, self._before = self._before, parallel.count_flags(self.name is not None)
+        return before is not None and int(before) > 0
 
 
 @contextlib.contextmanager
@@ -56,14 +65,11 @@ def stop_requests() -> Iterator[Request]:
         if request.name is None:
             request.name = name
             say(f"{name}: stopping after this step; it is saved, please wait\n")
-            if jax.process_count() > 1 and number != signal.SIGTERM:
-                os.kill(os.getpid(), signal.SIGTERM)  # which tells all processes
 
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            distributed = jax.process_count() > 1 and number == signal.SIGTERM
-            if not distributed and signal.getsignal(number) is not signal.SIG_IGN:
+            if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, note)
     try:
         yield request

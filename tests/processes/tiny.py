@@ -24,6 +24,7 @@ def config_of(folder: str):
     config.model.width = config.model.decoder_width = 1 / 16
     config.model.num_heads = 1
     config.model.num_directions = 4
+    assert config.model.dropout > 0
     config.pretrain.two_views = True
     config.pretrain.pairs = 8
     config.pretrain.clusters.count = 3
@@ -32,7 +33,13 @@ def config_of(folder: str):
     config.pretrain.eval_every = 0
     config.pretrain.save_every = 4
     config.pretrain.optimizer = base.optimizer(steps=8, learning_rate=1e-3)
-    config.pretrain.optimizer.name = "sgd"
-    config.pretrain.optimizer.schedule = "constant"
-    config.pretrain.optimizer.warmup = 0
+    config.fine_tune.batch = config.linear_probe.batch = 8
+    config.fine_tune.optimizer = base.optimizer(steps=4, learning_rate=0.1)
+    config.fine_tune.log_every, config.fine_tune.eval_every = 1, 0
+    config.linear_probe.rates, config.linear_probe.penalties = (0.1,), (1.0,)
+    config.linear_probe.epochs = 5
+    for section in (config.pretrain, config.fine_tune):
+        section.optimizer.name = "sgd"
+        section.optimizer.schedule = "constant"
+        section.optimizer.warmup = 0
     return config

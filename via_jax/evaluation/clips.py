@@ -66,6 +66,8 @@ def over_clips(
             inputs["weight"] = np.broadcast_to(weight, (batch, len(weight)))
         return function(variables, inputs)
 
+    if divided and jax.process_count() > 1:  # those of a pmap lie on this process's devices only
+        variables = parallel.put(jax.tree.map(np.asarray, variables), mesh)
     parts: list[np.ndarray] = []
     for start in range(0, len(clips), batch):
         count = min(batch, len(clips) - start)
