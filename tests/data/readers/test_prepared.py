@@ -76,6 +76,18 @@ def test_clips_keep_what_they_are(source):
         )
 
 
+def test_bridged_joints_are_missing_again(tmp_path):
+    """Found by test_hostile: they kept their coordinates."""
+    valid = PARK[0].valid.copy()
+    valid[0, 1, 0] = False
+    poses = np.where(valid[..., None], PARK[0].poses, 0)
+    gap = dataclasses.replace(PARK[0], poses=poses, valid=valid)
+    data = writer.write(tmp_path, [gap], dataset="park", splits=lambda clip: {})
+    found = prepared.read((tmp_path, 0))
+    assert data.read(0).poses[0, 1, 0].all() and not found.poses[0, 1, 0].any()
+    np.testing.assert_array_equal(found.valid, valid)
+
+
 def test_two_data_sets_become_one(source, tmp_path):
     data = prepare("prepared", source, tmp_path / "out", layout="unik17")
     names = ["park/1", "park/2", "gym/1", "gym/more/2", "gym/3", "gym/4"]

@@ -53,6 +53,13 @@ def test_field_looks_up_values_of_the_right_type():
         strict.field({}, "x", int, "here")
 
 
+def test_a_long_key_is_shortened_in_the_message():
+    """Found by test_hostile."""
+    with pytest.raises(ValueError, match="expected the key 'x'") as error:
+        strict.field({"[" * 100_000: 1}, "x", int, "here")
+    assert len(str(error.value)) < 200
+
+
 @pytest.mark.parametrize(
     ("value", "shape", "expected"),
     [

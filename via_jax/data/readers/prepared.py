@@ -9,6 +9,8 @@ import dataclasses
 import functools
 from pathlib import Path
 
+import numpy as np
+
 from via_jax.data import store
 from via_jax.data.clip import Clip
 
@@ -26,13 +28,15 @@ def find(source: Path) -> list[tuple[Path, int]]:
 
 
 def read(item: tuple[Path, int]) -> Clip:
-    """Reads one clip; joints that were bridged in time are not valid."""
+    """Reads one clip; joints that were bridged in time are missing again."""
     folder, index = item
     data = _open(folder)
     clip = data.read(index)
+    poses = np.where(clip.valid[..., None], clip.poses, np.float32(0))
     roles = [str(data.splits[protocol][index]) for protocol in sorted(data.splits)]
     split = next((role for role in roles if role), None if roles else "train")
-    return dataclasses.replace(clip, name=f"{data.manifest['dataset']}/{clip.name}", split=split)
+    name = f"{data.manifest['dataset']}/{clip.name}"
+    return dataclasses.replace(clip, poses=poses, name=name, split=split)
 
 
 @functools.lru_cache(maxsize=8)

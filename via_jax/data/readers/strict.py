@@ -1,6 +1,7 @@
 """Strict reading of other people's files: a failure is a ValueError naming the file and place."""
 
 import json
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def field(record: Any, key: str, kind: type, where: str) -> Any:
             f"{where}: of type {type(record).__name__}; expected an object with {key!r}"
         )
     if key not in record:
-        seen = ", ".join(map(repr, list(record)[:8])) or "nothing"
+        seen = ", ".join(reprlib.repr(name) for name in list(record)[:8]) or "nothing"
         raise ValueError(f"{where}: holds {seen}; expected the key {key!r}")
     value = record[key]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
