@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from via_jax import archives
 from via_jax.weights import State
 
 
@@ -26,6 +27,9 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npz":
         try:
             with path.open("rb") as file:  # np.load leaves a bad file open
+                if zipfile.is_zipfile(file):
+                    archives.check_arrays(file)
+                file.seek(0)
                 arrays = np.load(file, allow_pickle=False)
                 if isinstance(arrays, np.ndarray):
                     raise ValueError("one array without a name, as in an .npy")
@@ -34,6 +38,9 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{path}: cannot be read as .npz of arrays: {error}") from error
     torch = _torch(path)
     try:
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):  # the older format is a pickle, which shrinks nothing
+                archives.check_unpacked_size(file)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{path}: holds more than weights, or is damaged: {error}") from error

@@ -63,8 +63,8 @@ def check_clip(clip: Clip, min_frames: int = 2) -> Clip:
       min_frames: fewer frames are refused; 1 lets a single pose pass.
 
     Raises:
-      ValueError: wrong rank, joint count or number of coords, transposed axes, too few frames, no
-        person, no valid joint, or a valid joint whose coordinates are not finite.
+      ValueError: wrong rank, joint count or number of coords, transposed axes, whole numbers, too
+        few frames, no person, no valid joint, or a valid joint whose coordinates are not finite.
     """
     layout = skeletons.get_layout(clip.layout)
     poses, valid = clip.poses, clip.valid
@@ -87,6 +87,8 @@ def check_clip(clip: Clip, min_frames: int = 2) -> Clip:
             f"{layout.num_joints} joints (layout {layout.name}) and 2 or 3 coords, in the order"
             f" [persons, time, joints, coords]{hint}",
         )
+    if not np.issubdtype(poses.dtype, np.floating):
+        raise refuse(f"poses of type {poses.dtype}", "float32; whole pixels by astype(np.float32)")
     if valid.shape != poses.shape[:3]:
         raise refuse(f"valid has shape {valid.shape}", f"{poses.shape[:3]}, as the poses")
     if persons == 0:

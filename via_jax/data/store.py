@@ -214,7 +214,10 @@ def _opened(folder: Path, manifest: dict, verify: bool) -> Prepared:
         # The table is small: it is always compared.
         if (verify or name == "clips.npz") and sha256(folder / name) != expected:
             raise ValueError(f"{folder / name} is damaged: its SHA-256 differs from manifest.json")
-    joints = skeletons.get_layout(manifest["layout"]).num_joints
+    try:
+        joints = skeletons.get_layout(manifest["layout"]).num_joints
+    except ValueError as error:  # which names no file
+        raise LookupError(str(error)) from error
     shape = (manifest["rows"], joints, manifest["coords"])
     for name, expected_size in (
         ("frames.bin", 2 * int(np.prod(shape))),

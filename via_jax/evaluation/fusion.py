@@ -13,6 +13,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from via_jax import archives
+
 FILE = "scores.npz"
 
 
@@ -57,7 +59,9 @@ def read_scores(workdir: str | Path) -> Scores:
             f"{path} is missing; it is written when fine-tuning ends: run experiments.fine_tune"
         )
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with path.open("rb") as opened:
+            archives.check_arrays(opened)
+            file = np.load(opened, allow_pickle=False)
             scores = Scores(*(file[name] for name in Scores._fields))
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged: {error}; run the fine-tuning again") from error

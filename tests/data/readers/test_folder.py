@@ -119,7 +119,7 @@ def test_absent_table_is_named(tmp_path):
     ("arrays", "message"),
     [
         ({"pose": POSES}, "arrays layout, pose, poses; expected"),
-        ({"poses": np.array([{}], object)}, "allow_pickle"),
+        ({"poses": np.array([{}], object)}, "poses.npy holds objects"),
         ({"poses": POSES[0, 0]}, r"poses have shape \(13, 2\)"),
         ({"poses": POSES.swapaxes(2, 3)}, r"poses have shape \(2, 3, 2, 13\)"),
         ({"poses": POSES.swapaxes(1, 2)}, "are axes transposed"),

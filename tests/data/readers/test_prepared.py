@@ -82,8 +82,8 @@ def test_bridged_joints_are_missing_again(tmp_path):
     valid[0, 1, 0] = False
     poses = np.where(valid[..., None], PARK[0].poses, 0)
     gap = dataclasses.replace(PARK[0], poses=poses, valid=valid)
-    data = writer.write(tmp_path, [gap], dataset="park", splits=lambda clip: {})
-    found = prepared.read((tmp_path, 0))
+    data = writer.write(tmp_path / "a", [gap], dataset="park", splits=lambda clip: {})
+    found = prepared.read((tmp_path / "a", 0))
     assert data.read(0).poses[0, 1, 0].all() and not found.poses[0, 1, 0].any()
     np.testing.assert_array_equal(found.valid, valid)
 
@@ -143,6 +143,14 @@ def test_a_source_without_prepared_data(tmp_path):
 
 def test_a_damaged_data_set_is_named(tmp_path):
     writer.write(tmp_path / "a", PARK, dataset="park", splits=lambda clip: {})
+    manifest = tmp_path / "a" / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole.replace("penn13", "penn1NaN"))  # found by test_hostile
+    with pytest.raises(
+        ValueError, match=r"a/manifest.json is damaged: .*unknown layout: 'penn1NaN"
+    ):
+        prepared.find(tmp_path)
+    manifest.write_text(whole)
     (tmp_path / "a" / "frames.bin").write_bytes(b"")
     with pytest.raises(ValueError, match=r"a/frames.bin has 0 bytes; manifest.json says"):
         prepared.find(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from via_jax import archives
 from via_jax.data.clip import Clip
 from via_jax.data.readers import strict
 
@@ -75,14 +76,18 @@ def read(item: tuple[Path, int]) -> Clip:
 
 def _open(path: Path) -> Mapping[str, np.ndarray]:
     """The arrays of the file, which stay in memory: many clips are read from one file."""
-    status = path.stat()  # a file that changed is read anew
+    try:
+        status = path.stat()  # a file that changed is read anew
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); expected a file") from error
     return _load(path, status.st_mtime_ns, status.st_size)
 
 
 @functools.lru_cache(maxsize=2)
 def _load(path: Path, modified: int, size: int) -> Mapping[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            archives.check_unpacked_size(file)
             return _checked({name: _array(archive, name) for name in _ARRAYS})
     except Exception as error:  # damaged bytes raise whatever zip, zlib or NumPy stumbles on
         raise ValueError(f"{path}: is not the .npz of Berkeley MHAD: {error}") from error

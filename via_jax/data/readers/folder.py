@@ -37,12 +37,14 @@ misspelt name would go unnoticed. `write_clip` writes such an .npz, `read_clip` 
 import csv
 import io
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
 
+from via_jax import archives
 from via_jax.data.clip import Clip, check_clip
 from via_jax.data.readers.strict import checked
 
@@ -205,6 +207,9 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:  # NumPy would leave a damaged file open
+            if zipfile.is_zipfile(file):
+                archives.check_arrays(file)
+            file.seek(0)
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("a single array")
