@@ -52,7 +52,7 @@ def test_one_of_two_is_asked_to_stop(number, asked, settings, runs, whole, tmp_p
     done = len(one["steps"])
     assert 1 < done < 8 and steps_held(workdir)[-1] == logged(workdir) == done
     for several in (1, 2) if SOAK else (2,):
-        goes_on(runs, whole, workdir, several)
+        goes_on(runs, whole, workdir, several, placement=settings.get("placement", "device"))
 
 
 @minutes
