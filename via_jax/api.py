@@ -6,7 +6,7 @@ model.predict(poses).top(5)      # poses [time, joints, coords]
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,14 @@ import jax
 import numpy as np
 
 from via_jax import skeletons
+from via_jax.arrays import as_clip, block_of
 from via_jax.checkpoints import Which, load_model
 from via_jax.data.clip import Clip, check_clip
 from via_jax.evaluation import retargeting
 from via_jax.evaluation.features import features_of, repeat_persons
 from via_jax.evaluation.fine_tune import classifier_of, log_probabilities
 from via_jax.evaluation.single import batch_of
+from via_jax.evaluation.streaming import check_sliding, retarget_blocks, sliding_windows
 from via_jax.typing import Tree
 
 Poses = np.ndarray | Clip | Sequence[Clip]
@@ -117,15 +119,8 @@ class Model:
         Raises:
           ValueError: poses that do not fit, or a model without a classifier.
         """
-        if not self.classes:
-            raise ValueError(
-                f"{self!r} has no classifier, so it cannot name actions: load the work directory of"
-                " experiments.fine_tune, or take features()"
-            )
-        found = []
-        for clip in self._clips(poses, valid, layout, facts):
-            scores = np.asarray(self._scores(batch_of(clip, self.meta, self._persons)))[0]
-            found.append(Prediction(self.classes, np.exp(scores)))
+        self._check_classifier()
+        found = [self._predicted(clip) for clip in self._clips(poses, valid, layout, facts)]
         return found if isinstance(poses, list | tuple) else found[0]
 
     def retarget(
@@ -144,16 +139,77 @@ class Model:
         Raises:
           ValueError: poses that do not fit, or a model without a decoder.
         """
-        if "decoder" not in self._variables["params"]:
-            raise ValueError(
-                f"{self!r} has no decoder, so it cannot retarget: load the work directory of"
-                " experiments.pretrain"
-            )
+        self._check_decoder()
         moves, looks = (
             self.clip_of(poses, name=name)
             for poses, name in ((driving, "driving"), (source, "source"))
         )
         return retargeting.retarget(self._variables, self.meta, moves, looks, fit_bones=fit_bones)
+
+    def predict_stream(
+        self,
+        blocks: Iterable[np.ndarray | Clip],
+        frames: int,
+        hop: int,
+        layout: str | None = None,
+        **facts: Any,
+    ) -> Iterator[tuple[int, int, Prediction]]:
+        """Predictions of sliding windows of a recording that arrives in blocks, as from a camera.
+
+        Each window is predicted as soon as its last frame is there; windows that show nobody are
+        left out. One window and one block are kept.
+
+        Args:
+          blocks: the recording in parts of any length: as `poses` of `clip_of`, or Clips. A joint
+            or a whole frame with NaN is missing. All with equally many persons.
+          frames, hop: length of the windows and frames from one to the next.
+          layout, facts: see `clip_of`.
+
+        Yields:
+          (start, end, prediction): frames of the recording, the end not included.
+
+        Raises:
+          ValueError: poses that do not fit, or a model without a classifier.
+        """
+        self._check_classifier()
+        check_sliding(frames, hop)
+        windows = sliding_windows(self._blocks(blocks, layout, facts), frames, hop)
+        return (
+            (start, start + window.num_frames, self._predicted(window))
+            for start, window in windows
+            if window.valid.any()
+        )
+
+    def retarget_stream(
+        self,
+        blocks: Iterable[np.ndarray | Clip],
+        source: np.ndarray | Clip,
+        fit_bones: bool = True,
+        layout: str | None = None,
+        **facts: Any,
+    ) -> Iterator[Clip]:
+        """The motion of one person that arrives in blocks on the source's body and camera.
+
+        One window and one block are kept. What differs from `retarget` since the rest is not known
+        yet is said in `streaming.retarget_blocks`.
+
+        Args:
+          blocks: as in `predict_stream`, of one person.
+          source: as in `retarget`.
+          fit_bones: scale each bone to the source's length, one factor for all blocks.
+          layout, facts: of the blocks, see `clip_of`.
+
+        Yields:
+          Clips that follow each other without a gap; a frame comes one to one and a half windows
+          after it went in, and the rest when the blocks end.
+
+        Raises:
+          ValueError: poses that do not fit, or a model without a decoder.
+        """
+        self._check_decoder()
+        looks = self.clip_of(source, name="source")
+        moves = self._blocks(blocks, layout, facts)
+        return retarget_blocks(self._variables, self.meta, moves, looks, fit_bones=fit_bones)
 
     def clip_of(
         self,
@@ -178,31 +234,29 @@ class Model:
         Raises:
           ValueError: shapes that do not fit each other or the layout, with what was expected.
         """
-        if isinstance(poses, Clip):
-            if valid is not None or layout is not None or facts:
-                raise ValueError("a Clip says its own valid, layout and facts; give poses alone")
-            return check_clip(poses, min_frames=1)
-        array = np.asarray(poses)
-        wanted = skeletons.get_layout(self.layout.name if layout is None else layout)
-        if array.ndim not in (3, 4) or not np.issubdtype(array.dtype, np.number):
+        return check_clip(as_clip(poses, valid, layout, self.layout, name, facts), min_frames=1)
+
+    def _blocks(self, blocks: Iterable[Any], layout: str | None, facts: dict) -> Iterator[Clip]:
+        for number, poses in enumerate(blocks):
+            yield block_of(poses, layout, self.layout, f"block{number}", facts)
+
+    def _check_classifier(self) -> None:
+        if not self.classes:
             raise ValueError(
-                f"poses have shape {array.shape} and type {array.dtype}; expected numbers"
-                f" [time, {wanted.num_joints} joints, coords] or [persons, time, joints, coords]"
+                f"{self!r} has no classifier, so it cannot name actions: load the work directory of"
+                " experiments.fine_tune, or take features()"
             )
-        seen = np.isfinite(array).all(axis=-1) if valid is None else np.asarray(valid)
-        if seen.shape != array.shape[:-1]:
-            raise ValueError(f"valid has shape {seen.shape}; poses want {array.shape[:-1]}")
-        if array.shape[-2] != wanted.num_joints and layout is None:
+
+    def _check_decoder(self) -> None:
+        if "decoder" not in self._variables["params"]:
             raise ValueError(
-                f"poses have shape {array.shape}, {array.shape[-2]} joints; the model reads"
-                f" {wanted.num_joints} of layout {wanted.name}: name the layout of yours, such as"
-                ' layout="coco17"'
+                f"{self!r} has no decoder, so it cannot retarget: load the work directory of"
+                " experiments.pretrain"
             )
-        array = array[None] if array.ndim == 3 else array
-        seen = (seen[None] if seen.ndim == 2 else seen).astype(bool)
-        facts = {"y_up": array.shape[-1] == 3} | facts
-        poses = np.where(seen[..., None], array, 0).astype(np.float32)
-        return check_clip(Clip(poses, seen, wanted.name, name, **facts), min_frames=1)
+
+    def _predicted(self, clip: Clip) -> Prediction:
+        scores = np.asarray(self._scores(batch_of(clip, self.meta, self._persons)))[0]
+        return Prediction(self.classes, np.exp(scores))
 
     def _clips(self, poses: Any, valid: Any, layout: str | None, facts: dict) -> list[Clip]:
         if not isinstance(poses, list | tuple):

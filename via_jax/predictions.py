@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from via_jax.api import Prediction
 from via_jax.data.clip import Clip
+from via_jax.evaluation.streaming import check_sliding
 
 
 class Piece(NamedTuple):
@@ -49,10 +50,7 @@ def windows_of(piece: Piece, frames: int, hop: int) -> list[Piece]:
     Raises:
       ValueError: fewer than 2 frames, or a hop below 1.
     """
-    if frames < 2 or hop < 1:
-        raise ValueError(
-            f"windows of {frames} frames, {hop} apart; expected at least 2 frames and a hop of 1"
-        )
+    check_sliding(frames, hop)
     clip, length = piece.clip, piece.clip.num_frames
     starts = [*range(0, max(length - frames, 0), hop), max(length - frames, 0)]
     found = []

@@ -63,7 +63,7 @@ def result_by_hand(model, driver, magnitudes):
     """Poses [time, joints, coords] from the embedded arrays alone; windows of "crop"."""
     joints, coords = len(model["joints"]), model["coords"]
     frames, inside = len(driver["poses"]), min(len(driver["poses"]), model["frames"])
-    total, weight = np.zeros((frames, joints, coords)), np.zeros((frames, 1, 1))
+    made, end = np.zeros((frames, joints, coords)), 0
     for motion, start, way in zip(driver["motion"], driver["starts"], driver["way"]):
         decoded = decoded_by_hand(model, motion, model["directions"] @ magnitudes)
         poses = decoded.reshape(-1, joints, coords) * model["deviation"] + model["mean"]
@@ -75,10 +75,11 @@ def result_by_hand(model, driver, magnitudes):
             poses[:, model["root"]] = 0
             poses += path[:, None]
         for row in range(inside):
-            near = 1 + min(row, inside - 1 - row)
-            total[start + row] += near * (poses[row] + way)
-            weight[start + row] += near
-    return np.einsum("ij,tjc->tic", model["redefined"], total / weight)
+            t = (row + 0.5) / (end - start) if row < end - start else 1.0
+            share = t**4 * (35 - 84 * t + 70 * t**2 - 20 * t**3)
+            made[start + row] += share * (poses[row] + way - made[start + row])
+        end = start + inside
+    return np.einsum("ij,tjc->tic", model["redefined"], made)
 
 
 @pytest.mark.parametrize("kind", ["root", "screen"])

@@ -1,6 +1,7 @@
 """A clip as codes of its windows, and codes as one sequence again."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +23,10 @@ from via_jax.models.dictionary import Split
 from via_jax.models.encoder import TIME_FACTOR
 from via_jax.skeletons import Layout
 from via_jax.typing import Array, Tree
+
+# Windows that the model sees at once. Longer recordings are seen in batches of one compiled shape,
+# so that the model's memory does not grow with them.
+BATCH = 16
 
 
 class Coded(NamedTuple):
@@ -45,9 +50,23 @@ class Coded(NamedTuple):
 
     @property
     def way(self) -> np.ndarray:
-        """From the clip's middle to that of each window, [windows, coords], in window scales."""
-        centre, scale = (np.asarray(x) for x in self.stood)
-        return (centre - centre.mean(axis=0)) / scale[:, None]
+        """From the clip's middle to that of each window, [windows, coords], in window scales.
+
+        Each move from window to window in their mean scale: a scale that changes a little far from
+        the middle would make the body jump.
+        """
+        path = np.cumsum(moves(self.stood), axis=0)
+        return path - path.mean(axis=0)
+
+
+def moves(stood: Frame) -> np.ndarray:
+    """How far each window's centre is from the one before, [windows, coords], in their mean scale.
+
+    The first one's is 0.
+    """
+    centre, scale = (np.asarray(x, np.float64) for x in stood)
+    between = np.sqrt(scale[1:] * scale[:-1])
+    return np.concatenate([0 * centre[:1], np.diff(centre, axis=0) / between[:, None]])
 
 
 def encode_clip(variables: Tree, meta: dict, clip: Clip) -> Coded:
@@ -63,13 +82,59 @@ def encode_clip(variables: Tree, meta: dict, clip: Clip) -> Coded:
     if model.coords == 3 and views.face_front:
         angle = np.asarray(facing(poses, views.layout))
         poses = np.asarray(turn(poses, -angle))
-    seen = look(poses, cover(len(poses), window))
+
+    def encode(positions: np.ndarray) -> tuple[Split, Frame]:
+        return encode_windows(variables, meta, look(poses, positions), known, clip)
+
+    windows, stood = _in_batches(encode, cover(len(poses), window))
+    return Coded(poses, known, valid, angle, windows, stood)
+
+
+def encode_windows(
+    variables: Tree, meta: dict, seen: np.ndarray, known: np.ndarray, clip: Clip
+) -> tuple[Split, Frame]:
+    """Codes of windows of one body, all in one batch, and where they stood in the clip's units.
+
+    Args:
+      variables, meta: as in `encode_clip`.
+      seen: [windows, window.padded, joints, coords], bridged, as `model_input` has them.
+      known: [joints], which of them count.
+      clip: tells units and image size.
+
+    Raises:
+      ValueError: no image size or other units than the model's normalisation needs.
+    """
+    model, window, views = parts_of(meta)
     knowns = np.broadcast_to(known, (len(seen), len(known)))
     stood = _frames_of(seen, knowns, clip, views)
     inputs = standardised(to_frame(seen, knowns, stood), knowns, views)
     windows = _encode(model, variables, inputs, real_steps(window))
-    windows = Split(*(np.asarray(x) for x in windows))
-    return Coded(poses, known, valid, angle, windows, Frame(*(np.asarray(x) for x in stood)))
+    return Split(*(np.asarray(x) for x in windows)), Frame(*(np.asarray(x) for x in stood))
+
+
+def decode_windows(variables: Tree, meta: dict, motion: Array, character: Array) -> np.ndarray:
+    """Decoded windows [windows, window.padded, joints, coords] in window scales, in one batch.
+
+    motion: r_m [windows, steps, channels]. character: r_c [channels].
+    """
+    model, _, views = parts_of(meta)
+    one = np.broadcast_to(character, (len(motion), motion.shape[-1]))
+    return np.asarray(placed_of(_decode(model, variables, motion, one), views))
+
+
+def _in_batches(function: Callable[[Any], Any], rows: Array) -> Any:
+    """function(rows) of at most BATCH rows at once, joined along the first axis; arrays or trees.
+
+    The last batch is filled up, so that all are compiled as one.
+    """
+    count = len(rows)
+    size = min(BATCH, count)
+    parts = []
+    for start in range(0, count, size):
+        index = np.minimum(np.arange(start, start + size), count - 1)
+        part = function(rows[index])
+        parts.append(jax.tree.map(lambda x, left=count - start: x[:left], part))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
 def decode_onto(variables: Tree, meta: dict, driver: Coded, character: Array) -> np.ndarray:
@@ -84,10 +149,10 @@ def decode_onto(variables: Tree, meta: dict, driver: Coded, character: Array) ->
     Returns:
       [time, joints, coords] around 0, in window scales.
     """
-    model, window, views = parts_of(meta)
-    motion = driver.windows.motion
-    one = np.broadcast_to(character, (len(motion), motion.shape[-1]))
-    decoded = np.asarray(placed_of(_decode(model, variables, motion, one), views))
+    _, window, views = parts_of(meta)
+    decoded = _in_batches(
+        lambda motion: decode_windows(variables, meta, motion, character), driver.windows.motion
+    )
     poses = join(decoded + driver.way[:, None, None, :], len(driver.poses), window)
     return redefined(poses, views.layout)
 
@@ -175,14 +240,26 @@ def model_input(
     clip = to_layout(clip, layout.name)
     person = most_moving(clip.poses, clip.valid, 1)
     poses, valid = clip.poses[person], clip.valid[person]
-    if poses.shape[-1] < coords:
-        raise ValueError(f"clip {clip.name!r} is 2D and the model 3D; take a 2D model")
-    if poses.shape[-1] == 3:  # the model saw 3D with y up and images with y down
-        sign = 1.0 if clip.y_up == (coords == 3) else -1.0
-        poses = (poses * np.array([1.0, sign, 1.0], np.float32))[..., :coords]
+    poses = seen_by(poses, clip, coords)
     bridged, known = bridge(poses, valid)
     if not known.any():
         raise ValueError(
             f"clip {clip.name!r} has no joint that the model's layout {layout.name} knows"
         )
     return bridged[0], known[0], valid[0]
+
+
+def seen_by(poses: np.ndarray, clip: Clip, coords: int) -> np.ndarray:
+    """Poses [..., 2 or 3] of a clip as a model of so many coords saw its training's, [..., coords].
+
+    A 2D model sees 3D along its z axis.
+
+    Raises:
+      ValueError: 2D for a 3D model.
+    """
+    if poses.shape[-1] < coords:
+        raise ValueError(f"clip {clip.name!r} is 2D and the model 3D; take a 2D model")
+    if poses.shape[-1] == 3:  # the model saw 3D with y up and images with y down
+        sign = 1.0 if clip.y_up == (coords == 3) else -1.0
+        poses = (poses * np.array([1.0, sign, 1.0], np.float32))[..., :coords]
+    return poses

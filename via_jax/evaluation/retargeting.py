@@ -10,7 +10,8 @@ from via_jax import skeletons
 from via_jax.data.clip import Clip, check_clip
 from via_jax.data.prepare import to_layout
 from via_jax.data.transforms import bones_of, measure, scale_bones, to_frame, turn
-from via_jax.evaluation.codes import decode_onto, encode_clip, model_input
+from via_jax.data.views import Views
+from via_jax.evaluation.codes import Coded, decode_onto, encode_clip, model_input, parts_of
 from via_jax.skeletons import Layout
 from via_jax.typing import Tree
 
@@ -25,6 +26,15 @@ def retarget(
 def in_layout_of(made: Clip, source: Clip) -> Clip:
     """A generated clip in the layout of its source; joints that the model lacks are not valid.
 
+    Raises:
+      ValueError: no joint is left.
+    """
+    return check_clip(laid_out(made, source))
+
+
+def laid_out(made: Clip, source: Clip) -> Clip:
+    """As `in_layout_of`, where a part of a recording may have no joint left.
+
     UNIK-17's nose is a point between head and neck, not the nose that a detector finds.
     """
     result = to_layout(made, source.layout)
@@ -34,7 +44,7 @@ def in_layout_of(made: Clip, source: Clip) -> Clip:
         result = dataclasses.replace(
             result, valid=valid, poses=np.where(valid[..., None], result.poses, 0)
         )
-    return check_clip(result)
+    return result
 
 
 def generate(
@@ -60,29 +70,38 @@ def generate(
       ValueError: a clip that `check_clip` refuses, a 2D clip for a 3D model, or a body of which no
         joint is known to the model.
     """
-    layout, coords = skeletons.get_layout(meta["layout"]), meta["model"]["coords"]
+    _, _, views = parts_of(meta)
     driver, body = (encode_clip(variables, meta, clip) for clip in (driving, source))
     made = decode_onto(variables, meta, driver, body.windows.character.mean(axis=0))
-    poses = made * body.stood.scale.mean() + body.stood.centre.mean(axis=0)
-    if body.angle is not None:
-        poses = np.asarray(turn(poses, body.angle))  # the result faces where the source does
-    known = driver.known & body.known
+    poses = placed_as(made, body)
     if fit_bones:
-        scale = bone_scale(poses, body.poses, body.valid, layout)
-        poses = np.asarray(scale_bones(poses, scale, layout))
-    valid = np.broadcast_to(known, poses.shape[:2])
-    result = dataclasses.replace(
+        scale = bone_scale(poses, body.poses, body.valid, views.layout)
+        poses = np.asarray(scale_bones(poses, scale, views.layout))
+    valid = np.broadcast_to(driver.known & body.known, poses.shape[:2])
+    return check_clip(made_clip(poses, valid, driving, source, views))
+
+
+def placed_as(made: np.ndarray, body: Coded) -> np.ndarray:
+    """Decoded poses [time, joints, coords] in the units, in the place and facing of a source."""
+    poses = made * body.stood.scale.mean() + body.stood.centre.mean(axis=0)
+    return poses if body.angle is None else np.asarray(turn(poses, body.angle))
+
+
+def made_clip(
+    poses: np.ndarray, valid: np.ndarray, driving: Clip, source: Clip, views: Views
+) -> Clip:
+    """Poses [time, joints, coords] in the model's layout as a clip, with what is known about it."""
+    return dataclasses.replace(
         source,
         poses=np.where(valid[..., None], poses, 0)[None].astype(np.float32),
         valid=valid[None].copy(),
-        layout=layout.name,
+        layout=views.layout.name,
         name=f"{driving.name}-on-{source.name}",
         label=driving.label,
         frame_rate=driving.frame_rate,
-        y_up=source.y_up if source.poses.shape[-1] == 2 else coords == 3,
+        y_up=source.y_up if source.poses.shape[-1] == 2 else views.coords == 3,
         split=None,
     )
-    return check_clip(result)
 
 
 def bone_lengths(poses: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:

@@ -31,21 +31,44 @@ def look(sequence: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def join(parts: Array, frames: int, window: Window) -> np.ndarray:
     """One sequence [frames, ...] of what windows became, [windows, window.padded, ...].
 
-    Where windows overlap they are averaged, weighted by the distance from a window's ends, so that
-    none begins or ends with a jump. The single window of "resample" is stretched back.
+    Where windows overlap, each fades into the next, see `fade`. The single window of "resample" is
+    stretched back.
     """
     parts = np.asarray(parts)[:, : window.frames]
-    flat = parts.reshape(*parts.shape[:2], -1).astype(np.float64)
     positions = cover(frames, window)[:, : window.frames]
     if window.sampling == "resample":
         wanted = np.arange(frames)
-        columns = [np.interp(wanted, positions[0], column) for column in flat[0].T]
+        flat = parts[0].reshape(len(parts[0]), -1).astype(np.float64)
+        columns = [np.interp(wanted, positions[0], column) for column in flat.T]
         return np.stack(columns, axis=1).reshape(frames, *parts.shape[2:])
     inside = min(window.frames, frames)  # a short clip is repeated: its first pass counts
-    index = np.arange(inside)
-    near_middle = 1.0 + np.minimum(index, inside - 1 - index)
-    total, weight = np.zeros((frames, flat.shape[-1])), np.zeros((frames, 1))
-    for part, where in zip(flat, positions.astype(int)):
-        total[where[:inside]] += part[:inside] * near_middle[:, None]
-        weight[where[:inside]] += near_middle[:, None]
-    return (total / weight).reshape(frames, *parts.shape[2:])
+    joined = np.zeros((0, *parts.shape[2:]))
+    made = np.empty((frames, *parts.shape[2:]))
+    done = 0  # frames before it are not touched again
+    for start, part in zip(positions[:, 0].astype(int), parts):
+        made[done:start], joined = joined[: start - done], joined[start - done :]
+        joined, done = faded(joined, part[:inside]), start
+    made[done:] = joined
+    return made
+
+
+def faded(before: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """A sequence that goes over into another one, which begins with it and ends at or after it.
+
+    before: [overlap, ...]. part: [frames, ...] with at least as many frames; float64 [frames, ...].
+    """
+    overlap = len(before)
+    share = fade(overlap).reshape(-1, *(1,) * (part.ndim - 1))
+    result = part.astype(np.float64)
+    result[:overlap] = before * (1.0 - share) + result[:overlap] * share
+    return result
+
+
+def fade(frames: int) -> np.ndarray:
+    """Weights that rise from about 0 to about 1, float64 [frames]; w(t) + w(1 - t) = 1.
+
+    The polynomial of degree 7 whose first three derivatives vanish at both ends: where windows
+    disagree, neither speed nor acceleration nor jerk jumps at the ends of the overlap.
+    """
+    t = (np.arange(frames) + 0.5) / max(frames, 1)
+    return t**4 * (35.0 - 84.0 * t + 70.0 * t**2 - 20.0 * t**3)

@@ -103,12 +103,24 @@ function partsOfFrame(model, driver, frame) {
   }
   const inside = Math.min(model.frames, frames); // a short clip is repeated: its first pass counts
   const parts = [];
+  let end = 0; // of the windows so far
   driver.starts.forEach((start, window) => {
     const row = frame - start;
-    if (row >= 0 && row < inside) parts.push([window, row, 1 + Math.min(row, inside - 1 - row)]);
+    if (row >= 0 && row < inside) {
+      const share = fadeAt(row, end - start);
+      for (const part of parts) part[2] *= 1 - share;
+      parts.push([window, row, share]);
+    }
+    end = start + inside;
   });
-  const total = parts.reduce((sum, part) => sum + part[2], 0);
-  return parts.map(([window, row, weight]) => [window, row, weight / total]);
+  return parts;
+}
+
+/** How much a window counts in a row of it, where it overlaps by so many rows with those before. */
+function fadeAt(row, overlap) {
+  if (row >= overlap) return 1;
+  const t = (row + 0.5) / overlap;
+  return t ** 4 * (35 - 84 * t + 70 * t ** 2 - 20 * t ** 3);
 }
 
 /** The driver's motion with a character: a function from frame to pose [joints x coords].
