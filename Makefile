@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # The PyTorch reference of the parity tests; TORCH= leaves it out, those tests then skip.
 TORCH ?= torch
 
-.PHONY: quickstart test soak format export-onnx clean
+.PHONY: quickstart test soak docs format export-onnx clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or later is needed'"
@@ -31,6 +31,14 @@ test: $(VENV)/installed $(if $(TORCH),$(VENV)/installed-torch)
 soak: $(VENV)/installed $(if $(TORCH),$(VENV)/installed-torch)
 	VIA_JAX_SOAK=1 $(RUN) -m pytest
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet --editable ".[docs]"
+	touch $@
+
+# The pages of docs/ as a site in site/; a broken link fails.
+docs: $(VENV)/installed-docs
+	$(RUN) -m mkdocs build --quiet --strict --clean
+
 format: $(VENV)/installed
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
@@ -52,4 +60,4 @@ export-onnx: $(VENV)/installed $(ONNX_VENV)/installed
 	$(ONNX_VENV)/bin/python -m experiments.export_onnx --folder=$(OUT)
 
 clean:
-	rm -rf $(VENV) $(ONNX_VENV) .cache build *.egg-info
+	rm -rf $(VENV) $(ONNX_VENV) .cache build site *.egg-info
