@@ -129,6 +129,17 @@ def test_links_lead_to_files_and_every_page_is_in_the_site():
     assert sorted(nav) == sorted(str(page.relative_to(DOCS)) for page in pages)
 
 
+def test_the_site_loads_nothing_from_a_network(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the docs extra, which make docs installs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) >= len(list(DOCS.rglob("*.md")))
+    for page in pages:
+        assert not re.search(r"src=\"(https?:)?//|<link[^>]*href=\"(https?:)?//", page.read_text())
+
+
 @needs_bash
 def test_a_command_that_fails_is_named(tmp_path):
     page = tmp_path / "page.md"
