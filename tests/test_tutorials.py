@@ -100,6 +100,8 @@ def test_the_commands_are_bash(page, tmp_path):
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_the_flags_exist(page):
     text = commands_of(page, soak=True).replace("\\\n", " ")
+    for name, command in re.findall(r'^(\w+)="(python [^"]+)"', text, re.MULTILINE):
+        text = text.replace(f"${name}", command)
     found = re.findall(r"python -m experiments\.(\w+)((?:\s+--[\w.]+=[^\s\"]+)*)", text)
     assert found
     for script, words in found:
