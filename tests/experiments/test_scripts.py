@@ -21,6 +21,7 @@ COMMANDS = {
     "no workdir": ["linear_probe", CONFIG],
     "no data": ["pretrain", CONFIG, "--workdir={tmp}/run", "--config.data.folder={tmp}/none"],
     "a pickle": ["prepare", "--dataset=pyskl", "--source={tmp}", "--out={tmp}/run"],
+    "half a size": ["predict", "--checkpoint={tmp}", "--out={tmp}/out", "--image_size=640"],
     "unknown data set": ["prepare", "--dataset=penn", "--source={tmp}", "--out={tmp}/out"],
 }
 
@@ -55,6 +56,7 @@ def ended(tmp_path_factory):
         ("misspelt key", 'Did you mean "pairs" instead of "pair"?'),
         ("bad value", "flag --config.seed=many: invalid literal"),
         ("no such config", "configs/bas.py"),
+        ("half a size", "expected WIDTH,HEIGHT in whole pixels, such as 1920,1080"),
         ("no workdir", "Flag --workdir must have a value"),
         ("no data", "none holds no prepared data (no manifest.json); make it with python -m"),
         ("a pickle", "pyskl is published as a pickle"),

@@ -37,7 +37,8 @@ def run(what: Collection[str], settings: Settings, config: Any, out: pathlib.Pat
     if unknown:
         raise ValueError(f"--what={','.join(sorted(unknown))}; expected some of {','.join(GROUPS)}")
     result: dict[str, Any] = {"setting": setting_of(settings)}
-    against = settings.rivals and rivals.installed() and {"training", "inference"} & set(what)
+    both = {"training", "inference"} & set(what)
+    against = settings.rivals and rivals.installed() and bool(both)
     machine = floor.measure_machine(settings.dtype, settings.matrix, settings.copied)
     result["setting"]["peak_gflops"] = round(machine.flops / 1e9, 1)
     result["setting"]["copy_gbytes_per_second"] = round(machine.bandwidth / 1e9, 2)
