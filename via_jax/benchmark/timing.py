@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+PAUSE = 0.2  # seconds before a turn, in which the threads of the side before stop spinning
+
 Run = Callable[[], float]  # runs once and returns its seconds
 
 
@@ -36,7 +38,9 @@ def timed(function: Callable[[], object]) -> Run:
 def alternated(runs: Mapping[str, Run], rounds: int, warmup: int = 1) -> dict[str, np.ndarray]:
     """Seconds of every run in every round, [rounds] by name.
 
-    Every second round goes through the runs backwards, so that none always follows the same one.
+    Every second round goes through the runs backwards, so that none always follows the same one. A
+    turn is a pause, an uncounted run, so that the caches hold what the step before leaves in a
+    training, and the counted run.
 
     Args:
       runs: by name.
@@ -51,6 +55,8 @@ def alternated(runs: Mapping[str, Run], rounds: int, warmup: int = 1) -> dict[st
     names, seconds = list(runs), {name: list[float]() for name in runs}
     for index in range(warmup + rounds):
         for name in names if index % 2 == 0 else names[::-1]:
+            time.sleep(PAUSE)
+            runs[name]()
             spent = runs[name]()
             if index >= warmup:
                 seconds[name].append(spent)
