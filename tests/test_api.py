@@ -137,3 +137,34 @@ def test_retargeting_takes_arrays(model, variables, monkeypatch):
     ((driving, source, fit_bones),) = calls
     assert driving.poses.shape == (1, 12, 17, 2) and source.poses.shape == (1, 20, 17, 2)
     assert (driving.name, source.name, fit_bones) == ("driving", "source", False)
+
+
+def test_a_stream_is_predicted_as_its_windows(model):
+    """Blocks of uneven lengths, one of them a Clip; a window that shows nobody is left out."""
+    poses = swinging("unik17", 40)
+    poses[8:24] = np.nan
+    blocks = [poses[:5], model.clip_of(poses[5:7]), poses[7:31], poses[31:]]
+    found = list(model.predict_stream(blocks, frames=16, hop=8))
+    assert [(start, end) for start, end, _ in found] == [(0, 16), (16, 32), (24, 40)]
+    for start, end, prediction in found:
+        alone = model.predict(poses[start:end])
+        np.testing.assert_allclose(prediction.probabilities, alone.probabilities, rtol=1e-5)
+    with pytest.raises(ValueError, match="windows of 16 frames, 0 apart"):
+        model.predict_stream(blocks, frames=16, hop=0)
+
+
+def test_a_stream_is_retargeted_frame_for_frame(variables, model, monkeypatch):
+    """What comes in blocks comes back in clips that follow each other."""
+    whole = Model(variables | {"params": variables["params"] | {"decoder": {}}}, model.meta)
+    monkeypatch.setattr(
+        "via_jax.api.retarget_blocks",
+        lambda v, meta, blocks, source, *, fit_bones: iter([*blocks, source, fit_bones]),
+    )
+    poses = swinging("coco17", 20)
+    *blocks, source, fit_bones = whole.retarget_stream(
+        [poses[:3], poses[3:]], swinging("unik17"), layout="coco17", fit_bones=False
+    )
+    assert [(block.layout, block.num_frames) for block in blocks] == [("coco17", 3), ("coco17", 17)]
+    assert (source.layout, source.name, fit_bones) == ("unik17", "source", False)
+    with pytest.raises(ValueError, match="has no decoder, so it cannot retarget"):
+        model.retarget_stream([poses], poses)

@@ -55,5 +55,15 @@ def test_they_are_written_with_their_names(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"e.csv: expected a name that ends in .npz or .parquet"):
         check_path(tmp_path / "e.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"needs pyarrow: install it, or take .npz"):
+    with pytest.raises(
+        ValueError, match=r"needs pyarrow \(extra 'parquet'\): install it, or take .npz"
+    ):
         check_path(tmp_path / "e.parquet")
+
+
+def test_parquet_holds_a_row_for_each_clip(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
+    write_embeddings(tmp_path / "e.parquet", FOUND)
+    table = parquet.read_table(tmp_path / "e.parquet").to_pydict()
+    assert table["name"] == FOUND.names.tolist() and table["label"] == FOUND.labels.tolist()
+    np.testing.assert_array_equal(np.array(table["feature"], np.float32), FOUND.features)

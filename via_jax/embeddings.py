@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import normalize
 
 from via_jax.api import Model
 from via_jax.data.clip import Clip
@@ -58,6 +56,9 @@ def nearest(found: Embeddings, query: np.ndarray, count: int) -> list[tuple[int,
             f"{count} neighbours of a query of shape {query.shape}; expected 1 to {clips}, and"
             f" ({channels},)"
         )
+    from sklearn.neighbors import NearestNeighbors  # half a second that other commands spare
+    from sklearn.preprocessing import normalize
+
     index = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
     index.fit(normalize(found.features.astype(np.float64)))
     distance, which = index.kneighbors(normalize(query[None].astype(np.float64)))
@@ -73,7 +74,9 @@ def check_path(path: str | Path) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise ValueError(f"{path}: needs pyarrow: install it, or take .npz") from error
+            raise ValueError(
+                f"{path}: needs pyarrow (extra 'parquet'): install it, or take .npz"
+            ) from error
 
 
 def write_embeddings(path: str | Path, found: Embeddings) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import jax
 import ml_collections
 import numpy as np
-import tensorboardX
 from tqdm import tqdm
 
 from via_jax import lock
@@ -86,7 +85,7 @@ class Run:
         self.workdir = workdir
         self.checkpoints = workdir / "checkpoints"
         self._writes = jax.process_index() == 0
-        self._board: tensorboardX.SummaryWriter | None = None
+        self._board: Any = None  # tensorboardX's SummaryWriter
         self._resumed_at: int | None = None
         self._unlock = weakref.finalize(self, lock.release, held) if held is not None else None
 
@@ -136,6 +135,8 @@ class Run:
         line = json.dumps({"step": int(step), **{k: _finite(v) for k, v in values.items()}})
         append(self.workdir / "metrics.jsonl", line + "\n")
         if self._board is None:
+            import tensorboardX  # here, as it imports PyTorch where that is installed: a second
+
             folder = self.workdir / "tensorboard"
             # files are named by the second: a quick restart would write over the one before
             number = len(list(folder.iterdir())) if folder.exists() else 0
