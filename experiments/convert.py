@@ -1,11 +1,14 @@
-"""Published PyTorch weights of UNIK as a checkpoint, or a checkpoint as such weights.
+"""Published PyTorch weights as a checkpoint, or a checkpoint as such weights.
 
   python -m experiments.convert --config=configs/posetics.py --weights=unik.pt --layout=unik17
       --out=runs/unik
   python -m experiments.convert --checkpoint=runs/unik --weights=unik.npz
+  python -m experiments.convert --config=configs/mocap_characters.py --weights=aberman.pth
+      --config.pretrain.network=three_encoders --out=runs/aberman
 
-Weights are a .pt or .pth (which needs PyTorch) or an .npz. The config says what the model saw:
-normalisation, window, width and heads; later commands on the checkpoint take the same one.
+They are those of UNIK, or of the full system of Aberman et al. (2019), whose layout is known: a .pt
+or .pth (which needs PyTorch) or an .npz. The config says what the model saw: normalisation, window,
+width and heads; later commands on the checkpoint take the same one.
 """
 
 import pathlib
@@ -27,21 +30,31 @@ flags.DEFINE_enum("which", "latest", ["best", "latest"], "which of its checkpoin
 
 def main(_):
     """Converts in the direction that the flags say."""
-    from via_jax import state_files, weights
+    from via_jax import state_files, weights, weights_three_encoders
     from via_jax.checkpoints import load_model
-    from via_jax.converted import write_checkpoint
+    from via_jax.converted import write_checkpoint, write_three_encoders
 
     if FLAGS.checkpoint is not None:
         variables, _ = load_model(pathlib.Path(FLAGS.checkpoint) / "checkpoints", FLAGS.which)
-        state_files.write_state(FLAGS.weights, weights.to_published(variables))
-        print(f"{FLAGS.weights}: the encoder of {FLAGS.checkpoint}")
+        if "motion_encoder" in variables["params"]:
+            state = weights_three_encoders.to_published(variables["params"])
+        else:
+            state = weights.to_published(variables)
+        state_files.write_state(FLAGS.weights, state)
+        print(f"{FLAGS.weights}: {len(state)} arrays of {FLAGS.checkpoint}")
         return
-    if FLAGS.out is None or FLAGS.layout is None:
-        raise ValueError("--out and --layout are needed to write a checkpoint")
+    if FLAGS.out is None:
+        raise ValueError("--out is needed to write a checkpoint")
+    state = state_files.read_state(FLAGS.weights)
+    if any("mot_encoder" in name for name in state):
+        write_three_encoders(FLAGS.out, state, FLAGS.config)
+        print(f"{FLAGS.out}: the three encoders")
+        return
+    if FLAGS.layout is None:
+        raise ValueError("--layout is needed: the joints of the weights are not named in them")
     names = None
     if FLAGS.classes is not None:
         names = pathlib.Path(FLAGS.classes).read_text(encoding="utf-8").splitlines()
-    state = state_files.read_state(FLAGS.weights)
     print(write_checkpoint(FLAGS.out, state, FLAGS.config, FLAGS.layout, names))
 
 

@@ -2,13 +2,15 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from reference.published import random_state
 
 import via_jax
+from via_jax import weights_three_encoders
 from via_jax.checkpoints import load_model
-from via_jax.converted import check_settings, write_checkpoint
+from via_jax.converted import check_settings, write_checkpoint, write_three_encoders
 from via_jax.data.sampling import Window
 from via_jax.evaluation import protocols
 from via_jax.evaluation.fine_tune import classifier_of, score
@@ -90,3 +92,22 @@ def test_weights_of_another_config_are_refused(config, change, message):
 def test_each_class_has_one_name(config, tmp_path):
     with pytest.raises(ValueError, match="2 different class names; fc has 3 rows"):
         write_checkpoint(tmp_path, random_state(SIZES), config, "unik17", ["a", "b", "a"])
+
+
+def test_three_encoders_are_converted_there_and_back(tiny_config, tmp_path):
+    tiny_config.pretrain.network = "three_encoders"
+    rng = np.random.default_rng(0)
+    state = {}
+    for layer in weights_three_encoders.LAYERS:
+        state[f"{layer.key}.weight"] = rng.normal(size=layer.shape).astype(np.float32)
+        state[f"{layer.key}.bias"] = rng.normal(size=layer.shape[0]).astype(np.float32)
+    write_three_encoders(tmp_path / "there", state, tiny_config)
+    variables, meta = load_model(tmp_path / "there" / "checkpoints")
+    assert meta["layout"] == "mixamo15" and meta["dataset"] == "published weights"
+    again = weights_three_encoders.to_published(variables["params"])
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+    with pytest.raises(ValueError, match="holds a checkpoint already"):
+        write_three_encoders(tmp_path / "there", state, tiny_config)
+    tiny_config.pretrain.network, tiny_config.data.views.normalisation = "via", "root"
+    with pytest.raises(ValueError, match=r"pretrain.network=three_encoders; .*needs statistics"):
+        write_three_encoders(tmp_path / "other", state, tiny_config)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 import via_jax
-from via_jax import skeletons, weights
+from via_jax import skeletons, weights, weights_three_encoders
 from via_jax.checkpoints import Checkpoints
+from via_jax.models.three_encoders import LAYOUT
 from via_jax.runs import open_run
+from via_jax.typing import Tree
 
 
 def write_checkpoint(
@@ -30,7 +32,31 @@ def write_checkpoint(
     variables = weights.from_published(state)
     sizes = weights.sizes_of(state)
     check_settings(sizes, config, layout)
-    meta = meta_of_weights(sizes, config, layout, classes)
+    _write(out, variables, meta_of_weights(sizes, config, layout, classes), config, layout)
+    return sizes
+
+
+def write_three_encoders(out: str | Path, state: weights.State, config: Any) -> None:
+    """As `write_checkpoint`, of the three encoders of Aberman et al., for `pretrain.start_from`.
+
+    Raises:
+      ValueError: weights that are not theirs, or a config of another network or normalisation.
+    """
+    params = weights_three_encoders.from_published(state)
+    wrong = []
+    if config.pretrain.network != "three_encoders":
+        wrong.append("set --config.pretrain.network=three_encoders")
+    if config.model.coords != 2:
+        wrong.append("set --config.model.coords=2")
+    if config.data.views.normalisation == "root":
+        wrong.append('normalisation "root" needs statistics, which such weights lack')
+    if wrong:
+        raise ValueError(f"the weights are of the three encoders: {'; '.join(wrong)}")
+    meta = _meta(config, LAYOUT.name, config.model.to_dict())
+    _write(out, {"params": params}, meta, config, LAYOUT.name)
+
+
+def _write(out: str | Path, variables: Tree, meta: dict, config: Any, layout: str) -> None:
     with (
         open_run(out, {"converted": config.to_dict(), "layout": layout}) as run,
         # The only step is the best one too, whichever is asked for.
@@ -40,7 +66,6 @@ def write_checkpoint(
             raise ValueError(f"{out} holds a checkpoint already; choose another folder")
         training = {"step": np.int32(0)}
         checkpoints.save(0, {"model": variables, "training": training}, meta, {"step": 0.0})
-    return sizes
 
 
 def check_settings(sizes: weights.Sizes, config: Any, layout: str) -> None:
@@ -77,17 +102,7 @@ def meta_of_weights(
     config = config.copy_and_resolve_references()
     config.data.published_persons = True  # absent persons are averaged as well
     config.fine_tune.feature = "code"
-    meta = {
-        "version": via_jax.__version__,
-        "layout": layout,
-        "model": config.model.to_dict() | {"pooling": 1},
-        "views": config.data.views.to_dict(),
-        "statistics": None,
-        "window": config.data.window.to_dict(),
-        "dataset": "published weights",
-        "data_sha256": "",
-        "config": config.to_dict(),
-    }
+    meta = _meta(config, layout, config.model.to_dict() | {"pooling": 1})
     if not sizes.classes:
         if classes is not None:
             raise ValueError("the weights have no fc layer, so there are no classes to name")
@@ -98,3 +113,17 @@ def meta_of_weights(
             f"{len(set(names))} different class names; fc has {sizes.classes} rows: one name each"
         )
     return meta | {"classes": names}
+
+
+def _meta(config: Any, layout: str, model: dict) -> dict:
+    return {
+        "version": via_jax.__version__,
+        "layout": layout,
+        "model": model,
+        "views": config.data.views.to_dict(),
+        "statistics": None,
+        "window": config.data.window.to_dict(),
+        "dataset": "published weights",
+        "data_sha256": "",
+        "config": config.to_dict(),
+    }

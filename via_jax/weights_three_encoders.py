@@ -1,10 +1,11 @@
 """Published weights of the three encoders (Aberman et al. 2019) to parameters, and back.
 
-The published state dict of the full system has 22 entries: weight and bias of three convolutions
+The published state dict of the full system has 28 entries: weight and bias of three convolutions
 and, in the body and view encoders, of `conv1x1`. PyTorch keeps a 1D convolution as [out, in,
 kernel], linen as [kernel, in, out]. The features' order is the network's own in both.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ LAYERS = (
 )
 
 
-def from_published(state: dict[str, np.ndarray]) -> Tree:
+def from_published(state: Mapping[str, np.ndarray]) -> Tree:
     """Parameters of `ThreeEncoders` of width 1 from a published state dict.
 
     Args:
