@@ -211,7 +211,7 @@ def cycle_training() -> CycleTraining:
     loss_fn = objectives.cycle_loss(
         model, weights=weights, margin=1.0, statistics_from_generated=False
     )
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.03, momentum=0.9))
 
     def run(devices: int, count: int) -> Steps:
         kind = jax.sharding.AxisType.Auto
