@@ -131,7 +131,19 @@ def reference_of(sizes):
     return model.eval(), {n: v.numpy() for n, v in model.state_dict().items()}
 
 
-@pytest.mark.parametrize(("sizes", "frames"), [(SMALL, 20), (SMALL, 15), (NTU, 15)])
+@pytest.mark.parametrize(
+    ("sizes", "frames"),
+    [
+        (SMALL, 20),
+        (SMALL, 15),
+        (NTU, 15),
+        pytest.param(
+            PUBLISHED._replace(classes=31),
+            30,
+            marks=pytest.mark.skipif("VIA_JAX_SOAK" not in os.environ, reason="long; make soak"),
+        ),
+    ],
+)
 def test_logits_equal_pytorch_for_any_number_of_frames(sizes, frames):
     import torch
 
@@ -144,11 +156,6 @@ def test_logits_equal_pytorch_for_any_number_of_frames(sizes, frames):
         expected = reference(torch.tensor(poses)).numpy()
     assert np.ptp(expected, axis=0).min() > 1e-3
     np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
-
-
-@pytest.mark.skipif("VIA_JAX_SOAK" not in os.environ, reason="takes long; make soak")
-def test_the_published_size_equals_pytorch():
-    test_logits_equal_pytorch_for_any_number_of_frames(PUBLISHED._replace(classes=31), 30)
 
 
 def test_pooling_by_two_does_not_change_the_mean_of_whole_windows():
