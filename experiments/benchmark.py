@@ -37,6 +37,7 @@ def main(_):
     """Measures and prints the tables."""
     # Two processes share a GPU: neither may take most of its memory at its start.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    from via_jax import blas
     from via_jax.benchmark import suite
     from via_jax.benchmark.settings import GROUPS, SIZES
 
@@ -49,7 +50,8 @@ def main(_):
     given |= {"pairs": FLAGS.pairs, "rounds": FLAGS.rounds}
     settings = settings._replace(**{name: value for name, value in given.items() if value})
     what = FLAGS.what or GROUPS
-    print(suite.run(what, settings, FLAGS.config, pathlib.Path(FLAGS.out)))
+    with blas.one_thread():  # as in the loop of a training
+        print(suite.run(what, settings, FLAGS.config, pathlib.Path(FLAGS.out)))
 
 
 if __name__ == "__main__":

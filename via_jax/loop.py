@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from via_jax import guard, memory, parallel, signals
+from via_jax import blas, guard, memory, parallel, signals
 from via_jax.checkpoints import Checkpoints
 from via_jax.data.batches import Facts, Frames, facts_of, frames_of, gather
 from via_jax.data.sampling import Draw
@@ -158,15 +158,29 @@ def stepper(
     program = parallel.compile_steps(lambda s, c: finish(s, *c), mesh, 1, kind, shardings)
     compiled = memory.reporting(program)
 
-    def from_host(state):
+    def read(drawn):
         # Every process draws the whole batch by itself, and reads the frames of its own rows.
-        draw = Draw(*(np.asarray(x) for x in draw_step(np.asarray(state.step), *own)))
+        draw = Draw(*(np.asarray(x) for x in drawn))
         part = parallel.local_rows(len(draw.sequence), mesh) if by_jit else slice(None)
         mine = Draw(*(x[part] for x in draw))
         low, high = gather(mapped, rows[mine.sequence], mine)
         if by_jit:
             low, high = parallel.put_rows((low, high), mesh)
-        return compiled(state, (facts, given, draw, low, high))
+        return draw, low, high
+
+    ahead: Any = None  # (the step's array, its number, its frames), read while the device computes
+
+    def from_host(state):
+        nonlocal ahead
+        if ahead is None or state.step is not ahead[0]:
+            number = np.asarray(state.step)
+            ahead = state.step, number, read(draw_step(number, *own))
+        _, number, frames = ahead
+        # Drawn before this step is queued, so that it does not wait behind it.
+        drawn = draw_step(number + 1, *own)
+        state, scalars = compiled(state, (facts, given, *frames))
+        ahead = state.step, number + 1, read(drawn)
+        return state, scalars
 
     return from_host
 
@@ -210,7 +224,8 @@ def run_steps(
     state = parallel.put(jax.tree.map(np.asarray, state), mesh)
     watch = guard.Watch(run, checkpoints, clips_of, skip_nonfinite)
     before: Scalars = {}
-    with signals.stop_requests() as asked, progress(rhythm.steps * clips, done * clips) as bar:
+    shown = progress(rhythm.steps * clips, done * clips)
+    with blas.one_thread(), signals.stop_requests() as asked, shown as bar:
         since, since_step = time.perf_counter(), done
         while done < rhythm.steps:
             state, scalars = step(state)

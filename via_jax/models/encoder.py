@@ -91,13 +91,17 @@ class SpatialUnit(nn.Module):
         """x: [sequences, joints, time, channels in] -> [sequences, joints, time, channels]."""
         sequences, joints, time, channels_in = x.shape
         heads, embedded = self.num_heads, max(1, self.channels // 4)
+        # Products with a matrix of rows: their weight gradients need no transposed copy of x.
+        rows = x.reshape(-1, channels_in)
         dependency = self.param("dependency", uniform(1.0 / joints), (heads, joints, joints))
         embeddings = nn.Dense(
             2 * heads * embedded,
             dtype=self.dtype,
             kernel_init=kaiming_fan_out(embedded),
             name="embeddings",
-        )(x).reshape(sequences, joints, time, 2, heads, embedded)
+        )(rows)
+        # Split, not sliced: the gradient is one concatenation instead of a sum of padded parts.
+        parts = jnp.split(embeddings, 2 * heads, axis=1)
         weights = self.param(
             "kernel",
             nn.initializers.normal((2.0 / (self.channels * channels_in * heads)) ** 0.5),
@@ -106,24 +110,24 @@ class SpatialUnit(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (heads, self.channels)).astype(x.dtype)
 
         def mix(mixing: jax.Array, features: Array) -> jax.Array:
-            """The joints of [sequences, joints, time, channels] mixed by [sequences, from, to]."""
+            """The joints of rows [sequences x joints x time, channels], by [sequences, from, to]."""
             flat = features.reshape(sequences, joints, -1)
             return jnp.einsum("nst,nsf->ntf", mixing, flat).reshape(features.shape)
 
-        summed = bias.sum(axis=0)[None, None, None, :]
+        summed = bias.sum(axis=0)[None]
         for head in range(heads):  # a loop compiles several times faster than one large einsum
             source, target = (
-                embeddings[:, :, :, i, head].reshape(sequences, joints, time * embedded)
-                for i in (0, 1)
+                parts[i].reshape(sequences, joints, time * embedded) for i in (head, heads + head)
             )
             scores = jnp.einsum("nsf,ntf->nst", source, target) / (embedded * time)
             # Softmax over the source joint, in float32 whatever the compute type.
             attention = nn.softmax(at_least_float32(scores), axis=1)
             mixing = (dependency[head][None] + attention).astype(x.dtype)
             if channels_in < self.channels:  # both orders give the same; mix the fewer channels
-                summed = summed + mix(mixing, x) @ weights[head]
+                summed = summed + mix(mixing, rows) @ weights[head]
             else:
-                summed = summed + mix(mixing, x @ weights[head])
+                summed = summed + mix(mixing, rows @ weights[head])
+        summed = summed.reshape(sequences, joints, time, self.channels)
 
         if channels_in != self.channels:
             x = nn.Dense(
@@ -131,7 +135,7 @@ class SpatialUnit(nn.Module):
                 dtype=self.dtype,
                 kernel_init=kaiming_fan_out(self.channels),
                 name="down",
-            )(x)
+            )(rows).reshape(summed.shape)
             x = batch_norm(train, self.dtype, "down_norm", self.axis, folded=self.folded)(x)
         # A scale near zero makes a block start as the identity.
         norm = batch_norm(train, self.dtype, "norm", self.axis, scale=1e-6, folded=self.folded)
@@ -199,7 +203,7 @@ class Block(nn.Module):
                 dtype=self.dtype,
                 kernel_init=kaiming_fan_out(self.channels),
                 name="residual",
-            )(x[:, :, :: self.stride])
+            )(x[:, :, :: self.stride].reshape(-1, x.shape[-1])).reshape(y.shape)
             x = batch_norm(train, self.dtype, "residual_norm", self.axis, folded=self.folded)(x)
         return nn.relu(y + x)
 
