@@ -127,7 +127,9 @@ def test_products_are_fewer_than_the_convolutions():
 
 def test_auto_takes_what_was_measured(monkeypatch):
     monkeypatch.setattr(temporal, "MEASURED", {"cpu": "dft"})
-    assert formulation_of("auto", "cpu") == formulation_of("dft", "gpu") == "dft"
-    assert formulation_of("auto", "gpu") == formulation_of("conv", "cpu") == "conv"
+    few, many = temporal.FEW - 1, temporal.FEW
+    assert formulation_of("auto", "cpu", many) == formulation_of("dft", "gpu", few) == "dft"
+    assert formulation_of("auto", "gpu", many) == formulation_of("conv", "cpu", many) == "conv"
+    assert formulation_of("auto", "cpu", few) == "conv"
     with pytest.raises(ValueError, match="temporal='fft'; expected one of conv, dft, auto"):
-        formulation_of("fft", "cpu")
+        formulation_of("fft", "cpu", many)

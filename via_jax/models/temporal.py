@@ -28,17 +28,26 @@ TILE = 64  # frames of a tile, about
 FORMULATIONS = ("conv", "dft", "auto")
 # What "auto" takes, by backend, from measurement (docs/performance.md); all else "conv".
 MEASURED = {"cpu": "dft"}
+FEW = 32  # sequences; for fewer, leading the kernel to R values costs more than "dft" saves
 
 
-def formulation_of(temporal: str, backend: str) -> str:
+def formulation_of(temporal: str, backend: str, sequences: Any) -> str:
     """The formulation, "conv" or "dft", of a setting that may be "auto".
+
+    Args:
+      temporal: the setting, see FORMULATIONS.
+      backend: of JAX.
+      sequences: that are convolved at once; a symbolic number counts as many.
 
     Raises:
       ValueError: another setting.
     """
     if temporal not in FORMULATIONS:
         raise ValueError(f"temporal={temporal!r}; expected one of {', '.join(FORMULATIONS)}")
-    return MEASURED.get(backend, "conv") if temporal == "auto" else temporal
+    if temporal != "auto":
+        return temporal
+    few = isinstance(sequences, int) and sequences < FEW
+    return "conv" if few else MEASURED.get(backend, "conv")
 
 
 class TemporalConvolution(nn.Module):
@@ -65,7 +74,7 @@ class TemporalConvolution(nn.Module):
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
         inputs, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        formulation = formulation_of(self.temporal, jax.default_backend())
+        formulation = formulation_of(self.temporal, jax.default_backend(), inputs.shape[0])
         function = by_products if formulation == "dft" else directly
         return function(inputs, kernel, self.stride) + bias.reshape(1, 1, -1)
 
