@@ -15,7 +15,6 @@ GLIBC_TUNABLES = ":".join(
         "glibc.malloc.mmap_max=0",
         "glibc.malloc.trim_threshold=4000000000",
         "glibc.malloc.top_pad=268435456",
-        "glibc.malloc.arena_max=1",  # one for all threads: what one frees the next reuses
     ]
 )
 # XLA's default on CPU gives some matrix products of a gradient to slower code; a step takes a

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from via_jax import loop
 from via_jax.checkpoints import Checkpoints
@@ -168,6 +169,40 @@ def test_frames_on_the_host_give_the_batches_of_frames_on_the_device(
     )
     for row, wanted in zip(without_speed(tmp_path), without_speed(workdir), strict=True):
         assert row == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+
+
+def test_frames_read_ahead_are_not_taken_for_those_of_another_step(make_stepper):
+    """A state that does not follow the last one gets the frames of its own step."""
+    step = make_stepper("host")
+
+    def seen(number):
+        state = fresh_state().replace(step=jnp.int32(number))
+        return float(step(state)[0].batch_stats["seen"])
+
+    assert seen(0) != seen(5)
+    assert seen(0) == seen(0)
+    after = step(step(fresh_state())[0])[0]  # the second with the frames that were read ahead
+    assert float(after.batch_stats["seen"]) == pytest.approx(seen(0) + seen(1), rel=1e-6)
+
+
+def test_a_training_leaves_the_cores_to_xla(make_stepper, tmp_path):
+    """BLAS has one thread in the loop, and as many as before behind it."""
+
+    def threads():
+        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+    found = []
+
+    def looking(state):
+        found.append(threads())
+        return make_stepper()(state)
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        train(tmp_path, looking)
+        assert threads() == before
+    assert len(found) == 7
+    assert all(set(count) == {1} for count in found)
 
 
 def test_several_steps_a_dispatch_change_nothing(make_stepper, tmp_path):
