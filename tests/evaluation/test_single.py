@@ -71,6 +71,18 @@ def test_missing_joints_are_bridged_and_persons_never_seen_left_out(tiny_data, m
     np.testing.assert_allclose(batch["poses"], wanted["poses"], atol=1e-5)
 
 
+@pytest.mark.parametrize("y_up", [True, False])
+def test_a_flat_model_sees_a_solid_recording_along_z(y_up, meta):
+    poses = np.random.default_rng(0).normal(size=(1, 16, 17, 3)).astype(np.float32)
+    valid = np.ones(poses.shape[:3], bool)
+    solid = Clip(poses, valid, "unik17", "solid", y_up=y_up)
+    image = poses[..., :2] * np.float32([1, -1 if y_up else 1])  # y down, as in an image
+    flat = Clip(image, valid, "unik17", "flat")
+    found, wanted = (np.asarray(batch_of(clip, meta, 1)["poses"]) for clip in (solid, flat))
+    assert found.shape[-1] == 2
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
 def test_what_does_not_fit_is_refused(meta):
     flat = Clip(np.ones((1, 8, 17, 2), np.float32), np.ones((1, 8, 17), bool), "unik17", "flat")
     solid = meta | {"model": meta["model"] | {"coords": 3}}
