@@ -110,7 +110,7 @@ class SpatialUnit(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (heads, self.channels)).astype(x.dtype)
 
         def mix(mixing: jax.Array, features: Array) -> jax.Array:
-            """The joints of rows [sequences x joints x time, channels], by [sequences, from, to]."""
+            """Rows [sequences x joints x time, channels], their joints mixed by [.., from, to]."""
             flat = features.reshape(sequences, joints, -1)
             return jnp.einsum("nst,nsf->ntf", mixing, flat).reshape(features.shape)
 
