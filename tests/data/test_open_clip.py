@@ -380,6 +380,16 @@ def test_pickles_are_read_only_when_named(tmp_path):
 # What is refused
 
 
+def test_a_motion_is_looked_for_alone(tmp_path):
+    path, expected = amc(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "walk.amc").touch()  # without a body; none of this clip's business
+    assert same(open_clip(path), expected)
+    for absent in (tmp_path / "absent.amc", tmp_path):
+        with pytest.raises(ValueError, match=r"no file; expected an \.amc beside its \.asf"):
+            open_clip(absent, file_format="asf_amc")
+
+
 def test_paths_that_hold_no_clip(tmp_path):
     prepared = of_prepared(tmp_path)[0].parents[1]
     (tmp_path / "video.mp4").touch()

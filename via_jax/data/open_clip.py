@@ -88,7 +88,7 @@ def open_clip(
     elif kind == "lcrnet":
         clip = lcrnet.read(path, max_persons=max_persons)
     elif kind == "asf_amc":
-        clip = asf_amc.read(next(item for item in asf_amc.find(path.parent) if item[0] == path))
+        clip = asf_amc.read(asf_amc.with_body(path))
     elif kind == "pyskl":
         clip = _read_pyskl(path)
     else:

@@ -187,21 +187,30 @@ def find(source: Path) -> list[tuple[Path, Path]]:
     Raises:
       ValueError: no .amc below the folder, or one without a body.
     """
-    pairs = []
-    for amc in sorted(path for path in source.rglob("*") if path.suffix.lower() == ".amc"):
-        bodies = sorted(path for path in amc.parent.iterdir() if path.suffix.lower() == ".asf")
-        named = [body for body in bodies if f"{amc.stem}_".startswith(f"{body.stem}_")]
-        if not named and len(bodies) != 1:
-            raise ValueError(
-                f"{amc}: saw the bodies {[body.name for body in bodies]} beside it; expected one"
-                " .asf file in its folder, or one whose name starts the motion's name"
-            )
-        pairs.append((amc, max(named or bodies, key=lambda body: len(body.stem))))
-    if not pairs:
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() == ".amc")
+    if not found:
         raise ValueError(
             f"{source}: saw no .amc file below it; expected .amc files with their .asf"
         )
-    return pairs
+    return [with_body(amc) for amc in found]
+
+
+def with_body(amc: Path) -> tuple[Path, Path]:
+    """The pair of `find` of one motion.
+
+    Raises:
+      ValueError: no such file, or one without a body.
+    """
+    if not amc.is_file():
+        raise ValueError(f"{amc}: no file; expected an .amc beside its .asf")
+    bodies = sorted(path for path in amc.parent.iterdir() if path.suffix.lower() == ".asf")
+    named = [body for body in bodies if f"{amc.stem}_".startswith(f"{body.stem}_")]
+    if not named and len(bodies) != 1:
+        raise ValueError(
+            f"{amc}: saw the bodies {[body.name for body in bodies]} beside it; expected one .asf"
+            " file in its folder, or one whose name starts the motion's name"
+        )
+    return amc, max(named or bodies, key=lambda body: len(body.stem))
 
 
 def read(item: tuple[Path, Path], keep_every: int = 4) -> Clip:
