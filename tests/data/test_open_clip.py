@@ -339,13 +339,21 @@ def test_the_layout_may_be_named(tmp_path):
         assert open_clip(path, layout=clip.layout).layout == clip.layout
         with pytest.raises(ValueError, match=rf"layout {clip.layout}; expected sbu15, as named"):
             open_clip(path, layout="sbu15")
-    with pytest.raises(ValueError, match=r"unknown layout: .coco71. .did you mean coco17"):
-        open_clip(coco_results(tmp_path)[0], layout="coco71")
+    for write in (coco_results, openpose_folder):
+        with pytest.raises(ValueError, match=r"unknown layout: .coco71. .did you mean coco17"):
+            open_clip(write(tmp_path)[0], layout="coco71")
+    np.savez(tmp_path / "open.npz", poses=np.ones((3, 17, 2)))
+    assert open_clip(tmp_path / "open.npz", layout="coco17").layout == "coco17"
+    with pytest.raises(ValueError, match=r"open\.npz: no layout; expected .*, name it"):
+        open_clip(tmp_path / "open.npz")
 
 
 def test_the_size_of_the_image(tmp_path):
     clip = open_clip(mediapipe_file(tmp_path)[0], image_size=(640, 480))
     assert clip.image_size == (640, 480) and clip.units == "pixels"
+    for size in ((0, 480), (640, -1)):
+        with pytest.raises(ValueError, match=r"image_size .*; expected width and height in pixels"):
+            open_clip(openpose_folder(tmp_path)[0], image_size=size)
 
 
 def test_a_named_format_is_the_one_that_is_read(tmp_path):

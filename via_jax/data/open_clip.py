@@ -25,9 +25,9 @@ from via_jax.data.readers import (
     pyskl,
     ultralytics,
 )
+from via_jax.skeletons import get_layout
 
 _PLAIN: dict[str, Callable[[Path], Clip]] = {
-    "npz": folder.read_clip,
     "penn_action": penn_action.read,
     "bvh": bvh.read,
     "nw_ucla": nw_ucla.read,
@@ -74,11 +74,17 @@ def open_clip(
     path = Path(path)
     if file_format is not None and file_format not in FORMATS:
         raise ValueError(f"{path}: format {file_format!r}; expected one of {', '.join(FORMATS)}")
+    if layout is not None:
+        get_layout(layout)  # another name is refused before the file is read
+    if image_size is not None and min(image_size) < 1:
+        raise ValueError(f"{path}: image_size {image_size}; expected width and height in pixels")
     kind = recognise(path) if file_format is None else file_format
     if kind in _LAID_OUT:
         return _LAID_OUT[kind](path, layout, max_persons, min_confidence)
     if kind in _PLAIN:
         clip = _PLAIN[kind](path)
+    elif kind == "npz":
+        clip = folder.read_clip(path, layout)
     elif kind == "openpose":
         clip = openpose.read(path, max_persons, min_confidence)
     elif kind == "mediapipe":

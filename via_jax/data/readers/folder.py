@@ -100,14 +100,18 @@ def read(item: tuple[Path, Mapping[str, str]]) -> Clip:
     return _clip(path, row)
 
 
-def read_clip(path: Path) -> Clip:
+def read_clip(path: Path, layout: str | None = None) -> Clip:
     """Reads a single .npz without labels.csv: its name is the file's, its label is unknown.
+
+    Args:
+      path: of the file.
+      layout: taken where the file names none.
 
     Raises:
       ValueError: no .npz, pickled objects, an unknown array, `poses` absent, arrays of another
         shape or type, infinite coordinates, no layout, or what `check_clip` refuses.
     """
-    return _clip(path, {"name": path.stem})
+    return _clip(path, {"name": path.stem}, layout)
 
 
 def write_clip(path: Path, clip: Clip) -> None:
@@ -137,13 +141,17 @@ def write_clip(path: Path, clip: Clip) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def _clip(path: Path, row: Mapping[str, str]) -> Clip:
+def _clip(path: Path, row: Mapping[str, str], otherwise: str | None = None) -> Clip:
     arrays = _arrays(path)
     poses, valid = _poses(arrays, path)
     flat = poses.shape[-1] == 2
     layout = _agreed(_text(arrays, "layout", path), row.get("layout") or None, "layout", path)
+    layout = layout or otherwise
     if layout is None:
-        raise ValueError(f"{path}: no layout; expected one here or in labels.csv")
+        raise ValueError(
+            f"{path}: no layout; expected one here or in labels.csv; of a file that is opened"
+            " alone, name it"
+        )
     units = _text(arrays, "units", path) or ("pixels" if flat else "metres")
     if units not in UNITS:
         raise ValueError(f"{path}: units {units[:80]!r}; expected one of {', '.join(UNITS)}")
@@ -207,8 +215,12 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:  # NumPy would leave a damaged file open
-            if zipfile.is_zipfile(file):
+            zipped = zipfile.is_zipfile(file)
+            file.seek(0)
+            if zipped:
                 archives.check_arrays(file)
+            elif file.read(6) != b"\x93NUMPY":  # NumPy would take it for a pickle
+                raise ValueError("no zip archive, or a part of one")
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
