@@ -271,8 +271,11 @@ def test_missing_checkpoints_are_explained(tmp_path, saved):
         load_model(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
     for which in ("best", "latest"):
-        with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+        with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*saved none so far"):
             load_model(tmp_path, which)
+    (tmp_path / "stage" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"expected the work directory .* some: stage$"):
+        load_model(tmp_path / "checkpoints")
     with pytest.raises(FileNotFoundError, match=r"did you mean .*checkpoints"):
         load_model(saved.parent)
     with pytest.raises(FileNotFoundError, match=r"no step 9 in .*only \[1, 2, 3\]"):

@@ -64,7 +64,7 @@ class Checkpoints:
         self.folder = pathlib.Path(folder).absolute()
         self._read_only, self._keep_latest = read_only, keep_latest
         if read_only and not self.folder.is_dir():
-            raise FileNotFoundError(f"no checkpoints: the folder {self.folder} does not exist")
+            raise FileNotFoundError(records.absent_folder(self.folder))
         self._manager = ocp.CheckpointManager(
             self.folder,
             item_names=(*ITEMS, "meta"),
@@ -277,10 +277,7 @@ class Checkpoints:
     def _restore(self, step: int | None, likes: dict[str, Any]) -> Restored:
         self.wait()
         if step not in self.steps():
-            inner = self.folder / "checkpoints"
-            hint = f"; did you mean {inner}?" if inner.is_dir() else ""
-            wanted = "no checkpoint" if step is None else f"no step {step}"
-            raise FileNotFoundError(f"{wanted} in {self.folder}, only {self.steps()}{hint}")
+            raise FileNotFoundError(records.absent_step(self.folder, step, self.steps()))
         record = self._record(step)
         records.check_same(self.folder / str(step), record["arrays"], likes)
         state = {}

@@ -107,3 +107,22 @@ def reason_of(error: Exception) -> str:
     """What went wrong, without the long paths around the words of the system."""
     of_system = re.search(r": ([^:]+) \[os_error_code", str(error))
     return of_system[1] if of_system else str(error)[:300]
+
+
+def absent_folder(folder: pathlib.Path) -> str:
+    """What to say where the checkpoints of a work directory should be and are not."""
+    inside = sorted(found.parent.name for found in folder.parent.glob("*/checkpoints"))
+    hint = f"; in {folder.parent} these have some: {', '.join(inside[:8])}" if inside else ""
+    return (
+        f"no checkpoints: the folder {folder} does not exist; expected the work directory of a"
+        f" training{hint}"
+    )
+
+
+def absent_step(folder: pathlib.Path, step: int | None, held: list[int]) -> str:
+    """What to say of a step (None: of any) that is not among those held."""
+    inner = folder / "checkpoints"
+    hint = f"; did you mean {inner}?" if inner.is_dir() else ""
+    wanted = "no checkpoint" if step is None else f"no step {step}"
+    seen = f"only {held}" if held else "the training saved none so far"
+    return f"{wanted} in {folder}, {seen}{hint}"
