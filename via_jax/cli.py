@@ -130,7 +130,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(home / "via_jax"))
-    # Small programs too: a prediction has some fifty, which take a third of a second start anew.
+    # Small programs too: a prediction has some fifty, otherwise compiled anew at every start.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     try:
         lines = run(arguments)
