@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from via_jax.data.clip import Clip, check_clip
+from via_jax.data.readers.strict import LARGEST
 from via_jax.skeletons import Layout, get_layout
 
 
@@ -25,9 +26,9 @@ def as_clip(
         return poses
     array = np.asarray(poses)
     wanted = own if layout is None else get_layout(layout)
-    if array.ndim not in (3, 4) or not np.issubdtype(array.dtype, np.number):
+    if array.ndim not in (3, 4) or array.dtype.kind not in "iuf":
         raise ValueError(
-            f"poses have shape {array.shape} and type {array.dtype}; expected numbers"
+            f"poses have shape {array.shape} and type {array.dtype}; expected real numbers"
             f" [time, {wanted.num_joints} joints, coords] or [persons, time, joints, coords]"
         )
     seen = np.isfinite(array).all(axis=-1) if valid is None else np.asarray(valid)
@@ -42,7 +43,13 @@ def as_clip(
     array = array[None] if array.ndim == 3 else array
     seen = (seen[None] if seen.ndim == 2 else seen).astype(bool)
     facts = {"y_up": array.shape[-1] == 3} | facts
-    poses = np.where(seen[..., None], array, 0).astype(np.float32)
+    wide = np.where(seen[..., None], array, 0)
+    if (np.abs(wide) > LARGEST).any():
+        raise ValueError(
+            f"poses have a coordinate of {np.nanmax(np.abs(wide)):g}; expected none above"
+            f" {LARGEST:g}, and NaN where a joint is missing"
+        )
+    poses = wide.astype(np.float32)
     return Clip(poses, seen, wanted.name, name, **facts)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from via_jax.data.clip import Clip, check_clip
 
-_LARGEST = 1e9  # beyond any pixel or metre; larger numbers are damage, and float32 would overflow
+LARGEST = 1e9  # beyond any pixel or metre; larger numbers are damage, and float32 would overflow
 
 
 def load_json(path: Path) -> Any:
@@ -81,10 +81,10 @@ def numbers(value: Any, shape: tuple[int | None, ...], where: str) -> np.ndarray
     if not fits:
         raise ValueError(f"{where}: numbers of shape {raw.shape}; expected {wanted}")
     array = raw.astype(np.float64)
-    if (np.abs(array) > _LARGEST).any():
+    if (np.abs(array) > LARGEST).any():
         raise ValueError(
-            f"{where}: {array[np.abs(array) > _LARGEST][0]:g}; expected coordinates, none above"
-            f" {_LARGEST:g}"
+            f"{where}: {array[np.abs(array) > LARGEST][0]:g}; expected coordinates, none above"
+            f" {LARGEST:g}"
         )
     return array
 
