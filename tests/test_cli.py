@@ -70,6 +70,10 @@ def test_features_and_neighbours(pretrained, clips, tiny_data, tmp_path, capsys)
     assert rows[0]["clip"] == tiny_data.names[9] and float(rows[0]["cosine"]) > 0.999
     assert (tmp_path / "similar/neighbours.png").stat().st_size > 2000
     assert "1 " in capsys.readouterr().out
+    none = ("--data", tiny_data.folder, "--count", 0, "--out", tmp_path / "none", clips[1])
+    assert run("neighbours", *model, *none) == 2
+    printed = capsys.readouterr().err
+    assert f"count=0; expected 1 to {len(tiny_data.names)}, the clips of" in printed
 
 
 def test_retarget(pretrained, clips, tmp_path):

@@ -42,6 +42,7 @@ def as_clip(
         )
     array = array[None] if array.ndim == 3 else array
     seen = (seen[None] if seen.ndim == 2 else seen).astype(bool)
+    _check(facts)
     facts = {"y_up": array.shape[-1] == 3} | facts
     wide = np.where(seen[..., None], array, 0)
     if (np.abs(wide) > LARGEST).any():
@@ -51,6 +52,19 @@ def as_clip(
         )
     poses = wide.astype(np.float32)
     return Clip(poses, seen, wanted.name, name, **facts)
+
+
+def _check(facts: dict[str, Any]) -> None:
+    """Raises ValueError for facts that no clip has, or that no recording can have."""
+    names = [field.name for field in dataclasses.fields(Clip)]
+    unknown = sorted(set(facts) - set(names))
+    if unknown:
+        raise ValueError(f"unknown facts {', '.join(unknown)}; expected some of {', '.join(names)}")
+    size, rate = facts.get("image_size"), facts.get("frame_rate")
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f"image_size={size}; expected (width, height) in pixels")
+    if rate is not None and not rate > 0:
+        raise ValueError(f"frame_rate={rate}; expected frames a second, or None where unknown")
 
 
 def block_of(poses: Any, layout: str | None, own: Layout, name: str, facts: dict[str, Any]) -> Clip:

@@ -141,6 +141,8 @@ def neighbours(
     from via_jax.figures.neighbours import sheet
 
     model, prepared, out = load(checkpoint, which), store.load(Path(data)), Path(out)
+    if not 1 <= count <= len(prepared.names):  # before all of them are embedded
+        raise ValueError(f"count={count}; expected 1 to {len(prepared.names)}, the clips of {data}")
     asked = opening.clip(query)
     known = embed(model, _all_of(data))
     found = nearest(known, model.features(asked), count)
