@@ -116,7 +116,8 @@ def stepper(
       update: (state, batch, given) -> (state, scalars).
       data: prepared data set.
       placement: "device" holds all frames on the device and gathers there; "host" gathers from the
-        memory map, one step a dispatch. Both see the same batches.
+        memory map, one step a dispatch, the next step's while this one runs. Both see the same
+        batches.
       steps_per_dispatch: only for "device".
       kind: "jit" or "pmap", see `parallel.compile_steps`.
 

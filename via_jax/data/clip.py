@@ -94,7 +94,7 @@ def check_clip(clip: Clip, min_frames: int = 2) -> Clip:
     if persons == 0:
         raise refuse("no person", "at least one")
     if time < min_frames:
-        why = "; one pose is not a motion" if min_frames == 2 else ""
+        why = "; one pose is not a motion" if min_frames > 1 else ""
         raise refuse(f"{time} frame(s)", f"at least {min_frames}{why}")
     if not valid.any():
         raise refuse("all joints are missing in all frames", "at least one valid joint")

@@ -170,9 +170,10 @@ def test_damaged_files_are_named(tmp_path):
     flipped = bytearray(whole)
     flipped[300] ^= 0xFF  # inside the coordinates: the archive's checksum notices
     path = tmp_path / "a.npz"
+    cut = r"a\.npz: no zip archive, or a part of one; expected an \.npz with poses"
     for content in (b"", b"PK", b"poses", whole[:100]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"a\.npz: no zip archive, or a part of one; expected"):
+        with pytest.raises(ValueError, match=cut):
             folder.read_clip(path)
     for content in (whole[:-30], bytes(flipped)):
         path.write_bytes(content)
